@@ -1,0 +1,1 @@
+"""What knows nothing of the rest: names, errors, arrays, sharding, records."""

@@ -1,0 +1,30 @@
+"""Small things done to arrays and trees of arrays everywhere.
+
+B batch (rows), T tokens.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def pick(choose_B: jax.Array, new, old):
+  """Leaf by leaf, `new` in the rows that `choose_B` (bool) names, `old` in the others."""
+  def leaf(a, b):
+    return jnp.where(choose_B.reshape(choose_B.shape + (1,) * (b.ndim - choose_B.ndim)), a, b)
+  return jax.tree.map(leaf, new, old)
+
+
+def bytes_of(tree) -> int:
+  """Bytes that the arrays (or shapes) of a tree take."""
+  return sum(int(np.prod(a.shape)) * np.dtype(a.dtype).itemsize for a in jax.tree.leaves(tree))
+
+
+def count_of(tree) -> int:
+  """Numbers in the arrays (or shapes) of a tree."""
+  return sum(int(np.prod(a.shape)) for a in jax.tree.leaves(tree))
+
+
+def real_first(mask_BT: jax.Array) -> jax.Array:
+  """Order_BT that brings a row's real tokens (mask True) to its front and keeps their order."""
+  return jnp.argsort(~mask_BT, axis=1, stable=True)

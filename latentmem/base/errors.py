@@ -1,0 +1,14 @@
+"""The one error a user sees: what was found, what would do, the nearest thing that exists."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+  """What the user gave cannot be used. Launchers print it in one line and exit with code 2."""
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+  """' (did you mean ...?)' with the nearest of `known`, or ''."""
+  near = difflib.get_close_matches(word, list(known), n=1)
+  return f' (did you mean {near[0]!r}?)' if near else ''

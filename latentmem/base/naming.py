@@ -1,0 +1,54 @@
+"""Names to things: a kind is a file, and the file holds one class of the room's type."""
+
+import dataclasses
+import importlib
+import pkgutil
+
+from latentmem.base.errors import InputError, hint
+
+
+class Room:
+  """The kinds in a package: `make('titans', width=64)` builds `package/titans.py`."""
+
+  def __init__(self, package: str, interface: str = 'interface', shared: tuple[str, ...] = ()):
+    """`interface` names the file that defines `Base`; `shared` the files that hold no kind."""
+    self.package, self.interface, self.shared = package, interface, shared
+
+  def kinds(self) -> list[str]:
+    path = importlib.import_module(self.package).__path__
+    return sorted({m.name for m in pkgutil.iter_modules(path)} - {self.interface, *self.shared})
+
+  def find(self, kind: str) -> type:
+    """The class of `kind`. Raises InputError for an unknown kind, naming the nearest."""
+    if kind not in self.kinds():
+      raise InputError(f'{self.package} has no {kind!r}{hint(kind, self.kinds())}; it has {self.kinds()}.')
+    module = importlib.import_module(f'{self.package}.{kind}')
+    base = importlib.import_module(f'{self.package}.{self.interface}').Base
+    own = [v for v in vars(module).values()
+           if isinstance(v, type) and issubclass(v, base) and v.__module__ == module.__name__]
+    if len(own) != 1:
+      raise TypeError(f'{module.__name__} must define one {base.__name__}, not {len(own)}.')
+    return own[0]
+
+  def fields(self, kind: str, **chosen) -> dict:
+    """All of a kind's fields, at their defaults unless chosen: what a config records.
+
+    Raises InputError for an unknown field, or for a field that must be chosen and is not.
+    """
+    known = {}
+    for f in dataclasses.fields(self.find(kind)):
+      if f.init and f.name not in ('parent', 'name'):
+        known[f.name] = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+    for field in chosen:
+      if field not in known:
+        raise InputError(f'{kind} has no field {field!r}{hint(field, known)}; it has {list(known)}.')
+    filled = known | chosen
+    missing = [name for name, value in filled.items() if value is dataclasses.MISSING]
+    if missing:
+      raise InputError(f'{kind} needs {missing}.')
+    return dict(kind=kind) | filled
+
+  def make(self, kind: str, **chosen):
+    """Builds `kind` with its fields."""
+    fields = self.fields(kind, **chosen)
+    return self.find(fields.pop('kind'))(**fields)

@@ -1,0 +1,146 @@
+"""What a memory is: a state, and two ways of reading a sequence that agree.
+
+B batch, T tokens, C tokens in a chunk, D model width, H heads, K key width.
+
+A memory splits in three. `drive` turns tokens into per-token arrays: learned, all tokens at once,
+remembering no more than the tail of a short convolution. `one` and `many` move the cell by those
+arrays, and are pure. `answer` turns what was read into the layer's output, token by token.
+
+A drive of zeros is a token that is not there: it moves nothing. Padding and masks rest on that.
+"""
+
+from typing import Any, ClassVar
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from latentmem.base import arrays
+
+State = Any
+Drive = Any
+
+
+class Base(nn.Module):
+  """Reads tokens into a state, and answers from it.
+
+  Attributes:
+    width: D, of tokens and answers.
+    chunk: C, tokens read at once by `many`.
+    state_dtype: Of the state, and of all that moves it.
+  """
+
+  width: int
+  chunk: int = 64
+  state_dtype: str = 'float32'
+
+  # False: a document may start only where a chunk starts.
+  resets_anywhere: ClassVar[bool] = True
+
+  def init_tail(self, batch: int, dtype) -> State:
+    """What `drive` keeps of the last tokens; zeros are a sequence's start."""
+    return ()
+
+  def init_cell(self, batch: int) -> State:
+    """The state a document starts with; may depend on learned values."""
+    raise NotImplementedError
+
+  def drive(self, tail: State, x_BTD: jax.Array, reset_BT: jax.Array, mask_BT: jax.Array) -> tuple[State, Drive]:
+    """Tokens to per-token arrays. Real tokens (mask True) come first in each row."""
+    raise NotImplementedError
+
+  def one(self, cell: State, drive_B: Drive, fresh: State, reset_B: jax.Array):
+    """The meaning: one token. Rows with a reset take `fresh` before they read. -> cell, y_B..."""
+    raise NotImplementedError
+
+  def many(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array):
+    """The same for T tokens at once, T a multiple of `chunk`, the cell at a chunk's start."""
+    return self.in_turn(cell, drive_BT, fresh, reset_BT)
+
+  def age(self, cell: State) -> jax.Array | None:
+    """Tokens read since the chunk began, [B]; None where chunks leave no mark on the cell."""
+    return None
+
+  def answer(self, y_BT: jax.Array, x_BTD: jax.Array) -> jax.Array:
+    """What was read, to the layer's output [B, T, D]."""
+    return y_BT
+
+  def watch(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array) -> dict:
+    """Per-token arrays worth looking at, [B, T, ...]; sown into 'telemetry' where that is asked for."""
+    return {}
+
+  def init_state(self, batch: int, dtype='float32') -> State:
+    """A fresh state for `batch` rows of tokens of `dtype`."""
+    return dict(tail=self.init_tail(batch, dtype), cell=self.init_cell(batch))
+
+  def in_turn(self, cell, drive_BT, fresh, reset_BT):
+    """The meaning of `many`: `one`, token after token."""
+    def body(cell, inputs):
+      drive_B, reset_B = inputs
+      return self.one(cell, drive_B, fresh, reset_B)
+    time_first = jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), (drive_BT, reset_BT))
+    cell, y_TB = jax.lax.scan(body, cell, time_first)
+    return cell, jnp.swapaxes(y_TB, 0, 1)
+
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel: bool = True, aligned: bool = False):
+    """Reads T tokens.
+
+    Args:
+      state: From `init_state`, or from an earlier call.
+      x_BTD: Tokens.
+      reset_BT: True where a document begins; the row forgets everything before that token.
+      mask_BT: False where there is no token. A row's real tokens come first.
+      parallel: False reads token after token, the meaning; True reads chunks at once, the same faster.
+      aligned: Promises that every row stands at a chunk's start, which saves the shifting of rows.
+
+    Returns:
+      state, y_BTD in x's dtype. Answers where there is no token mean nothing.
+    """
+    batch, length, _ = x_BTD.shape
+    reset_BT = jnp.zeros((batch, length), bool) if reset_BT is None else reset_BT
+    real_BT = jnp.ones((batch, length), bool) if mask_BT is None else mask_BT
+    tail, drive_BT = self.drive(state['tail'], x_BTD, reset_BT, real_BT)
+    if mask_BT is not None:
+      drive_BT = arrays.pick(mask_BT, drive_BT, jax.tree.map(jnp.zeros_like, drive_BT))
+      reset_BT &= mask_BT
+    cell, fresh = state['cell'], self.init_cell(batch)
+    if self.is_mutable_collection('telemetry'):
+      for name, value in self.watch(cell, drive_BT, fresh, reset_BT).items():
+        self.sow('telemetry', name, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+    if not parallel or length == 1:
+      cell, y_BT = self.in_turn(cell, drive_BT, fresh, reset_BT)
+    else:
+      cell, y_BT = self._in_chunks(self.many, cell, drive_BT, fresh, reset_BT, aligned)
+    return dict(tail=tail, cell=cell), self.answer(y_BT, x_BTD).astype(x_BTD.dtype)
+
+  def _in_chunks(self, many, cell, drive_BT, fresh, reset_BT, aligned):
+    """Lays tokens out so that chunks begin where the cell's chunks begin, and reads them with `many`."""
+    batch, length = reset_BT.shape
+    age_B = None if aligned else self.age(cell)
+    if age_B is None:
+      padded = -(-length // self.chunk) * self.chunk
+      lay = lambda a: jnp.pad(a, [(0, 0), (0, padded - length)] + [(0, 0)] * (a.ndim - 2))
+      take = lambda y: y[:, :length]
+    else:
+      padded = -(-(length + self.chunk - 1) // self.chunk) * self.chunk
+      start_B = jnp.where(reset_BT[:, 0], 0, age_B)
+      lay, take = shift_by(start_B, length, padded)
+    drive_BT, reset_BT = jax.tree.map(lay, (drive_BT, reset_BT))
+    out = many(cell, drive_BT, fresh, reset_BT)
+    return out[0], take(out[1])
+
+
+def shift_by(start_B: jax.Array, length: int, padded: int):
+  """Two functions: [B, length, ...] to [B, padded, ...] with row b at start_b and zeros around; and back."""
+  place_BT = start_B[:, None] + jnp.arange(length)
+  source_BP = jnp.arange(padded) - start_B[:, None]
+  inside_BP = (source_BP >= 0) & (source_BP < length)
+
+  def along(a, index_BT):
+    return jnp.take_along_axis(a, index_BT.reshape(index_BT.shape + (1,) * (a.ndim - 2)), axis=1)
+
+  def lay(a):
+    moved = along(a, jnp.clip(source_BP, 0, length - 1))
+    return arrays.pick(inside_BP, moved, jnp.zeros_like(moved))
+
+  return lay, lambda y: along(y, place_BT)

@@ -1,0 +1,6 @@
+"""How memory and attention join. One file is one way."""
+
+from latentmem.base import naming
+
+_ROOM = naming.Room(__name__)
+kinds, fields, make, find = _ROOM.kinds, _ROOM.fields, _ROOM.make, _ROOM.find

@@ -1,0 +1,1 @@
+"""Array mathematics: every fast form beside its plain meaning."""
