@@ -1,20 +1,22 @@
 """Short causal convolution along a document, channel by channel, with a tail that carries it across calls.
 
 y_t = sum_{j=0..W} kernel_{W-j} x_{t-j}, over the tokens of t's own document.
-B batch (rows), T tokens, C channels, K taps, W = K - 1 tokens of tail. The kernel's last tap is the token's own.
-A tail of zeros is a sequence's start. Real tokens (mask True) come first in each row; masked ones leave no trace.
+B batch (rows), T tokens, C channels (one axis or several), K taps (the last is the token itself), W = K - 1.
+A tail of W zeros is a sequence's start. Real tokens (mask True) come first in each row; masked ones leave no trace.
 """
 
 import jax
 import jax.numpy as jnp
 
+from latentmem.base import arrays
+
 
 def short_conv_one(tail_BWC, x_BC, kernel_KC, reset_B, mask_B) -> tuple[jax.Array, jax.Array]:
   """The meaning: one token. -> tail_BWC, y_BC."""
-  own_BWC = jnp.where((reset_B & mask_B)[:, None, None], 0, tail_BWC)
+  own_BWC = arrays.pick(reset_B & mask_B, jnp.zeros_like(tail_BWC), tail_BWC)
   window_BKC = jnp.concatenate([own_BWC, x_BC[:, None]], axis=1)
   y_BC = (window_BKC * kernel_KC).sum(1)
-  return jnp.where(mask_B[:, None, None], window_BKC[:, 1:], tail_BWC), y_BC
+  return arrays.pick(mask_B, window_BKC[:, 1:], tail_BWC), y_BC
 
 
 def short_conv_in_turn(tail_BWC, x_BTC, kernel_KC, reset_BT, mask_BT) -> tuple[jax.Array, jax.Array]:
@@ -51,8 +53,8 @@ def short_conv(tail_BWC, x_BTC, kernel_KC, reset_BT, mask_BT) -> tuple[jax.Array
   y_BTC = kernel_KC[before] * x_BTC
   for tap in range(before):
     here_BT = document_BS[:, tap:tap + length] == own_BT
-    y_BTC += kernel_KC[tap] * jnp.where(here_BT[..., None], seen_BSC[:, tap:tap + length], 0)
+    y_BTC += kernel_KC[tap] * arrays.pick(here_BT, seen_BSC[:, tap:tap + length], jnp.zeros_like(x_BTC))
   end_BW = mask_BT.sum(1, keepdims=True) + jnp.arange(before)
   last_BW = jnp.take_along_axis(document_BS, end_BW, axis=1) == document_BS[:, -1:]
-  tail_BWC = jnp.take_along_axis(seen_BSC, end_BW[..., None], axis=1)
-  return jnp.where(last_BW[..., None], tail_BWC, 0), y_BTC
+  tail_BWC = jax.vmap(lambda seen_SC, end_W: seen_SC[end_W])(seen_BSC, end_BW)
+  return arrays.pick(last_BW, tail_BWC, jnp.zeros_like(tail_BWC)), y_BTC

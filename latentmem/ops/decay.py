@@ -38,3 +38,21 @@ def triangle_in_turn(log_a: jax.Array) -> jax.Array:
     own = jnp.zeros_like(log_a).at[..., t].set(1)
     rows.append(own + jnp.exp(log_a[..., t:t + 1]) * rows[-1] if rows else own)
   return jnp.stack(rows, axis=-2)
+
+
+def within_chunks(log_a_BNCH, reset_BNC) -> tuple[jax.Array, jax.Array]:
+  """What tokens see inside their chunk, documents kept apart.
+
+  Args:
+    log_a_BNCH: Log decays of N chunks.
+    reset_BNC: True where a document begins: neither earlier tokens nor the chunk's start are seen from there on.
+
+  Returns:
+    L_BNHCC as `triangle`, and m_BNHC = prod_{j=1..t} a_j, what token t sees of the chunk's start.
+  """
+  sum_BNHC = log_cumsum(jnp.swapaxes(log_a_BNCH, -1, -2))
+  document_BNC = jnp.cumsum(reset_BNC, axis=-1)
+  same_BNCC = document_BNC[..., :, None] == document_BNC[..., None, :]
+  l_BNHCC = jnp.where(same_BNCC[:, :, None], triangle_of_sums(sum_BNHC), 0)
+  m_BNHC = jnp.where(document_BNC[:, :, None] == 0, jnp.exp(sum_BNHC), 0)
+  return l_BNHCC, m_BNHC

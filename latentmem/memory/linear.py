@@ -1,0 +1,40 @@
+"""Linear attention with decay: what was written fades, and nothing is taken back.
+
+S_t = a_t S_{t-1} + k_t v_t'    y_t = S_t' q_t         Katharopoulos et al. 2020; a_t from the token, Yang et al. 2023
+B batch, T tokens, H heads, K head width.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from latentmem.base import arrays
+from latentmem.memory import parts
+from latentmem.ops import linear
+
+
+class Linear(parts.Heads):
+  """A matrix per head that every token adds to.
+
+  Attributes:
+    decay_start: a at the start of training, for every token.
+  """
+
+  decay_start: float = 0.99
+
+  def setup(self):
+    super().setup()
+    self.decay = self.scalar('decay', self.decay_start)
+
+  def init_cell(self, batch):
+    heads, head_width = self.head_shape
+    return jnp.zeros((batch, heads, head_width, head_width), self.state_dtype)
+
+  def drive(self, tail, x_BTD, reset_BT, mask_BT):
+    tail, (q, k, v) = self.qkv_of(tail, x_BTD, reset_BT, mask_BT)
+    return tail, (q * q.shape[-1] ** -0.5, k, v, jax.nn.log_sigmoid(self.logits(x_BTD, self.decay)))
+
+  def one(self, cell, drive_B, fresh, reset_B):
+    return linear.linear_one(arrays.pick(reset_B, fresh, cell), *drive_B)
+
+  def many(self, cell, drive_BT, fresh, reset_BT):
+    return linear.linear_chunked(cell, *drive_BT, reset_BT, self.chunk)

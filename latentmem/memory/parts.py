@@ -1,0 +1,92 @@
+"""What memories with heads share: queries, keys, values and gates of tokens; norm, gate and projection of answers.
+
+B batch, T tokens, D model width, H heads, K head width, W tokens of convolution tail.
+"""
+
+import math
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from latentmem.base.errors import InputError
+from latentmem.memory import interface
+from latentmem.ops import conv
+
+MATRIX = nn.initializers.lecun_normal()
+FROM_MODEL = nn.initializers.variance_scaling(1.0, 'fan_in', 'truncated_normal', in_axis=0, out_axis=(-2, -1))
+FROM_MODEL_3 = nn.initializers.variance_scaling(
+    1.0, 'fan_in', 'truncated_normal', in_axis=0, out_axis=(-2, -1), batch_axis=1)
+TO_MODEL = nn.initializers.variance_scaling(1.0, 'fan_in', 'truncated_normal', in_axis=(-3, -2), out_axis=-1)
+
+
+def unit(x: jax.Array, eps: float = 1e-2) -> jax.Array:
+  """x / sqrt(x.x + eps) along the last axis: l2 normalisation that leaves small vectors small."""
+  return x * jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True) + eps)
+
+
+def rms_norm(x: jax.Array, eps: float = 1e-5) -> jax.Array:
+  """x over its root mean square along the last axis."""
+  return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps)
+
+
+class Heads(interface.Base):
+  """A memory of independent heads. Subclasses add their gates in `setup`, and the cell.
+
+  Attributes:
+    heads: H.
+    head_width: K; 0 takes width / heads.
+    conv: Tokens the short convolution of q, k, v sees; 0 for none.
+  """
+
+  heads: int = 4
+  head_width: int = 0
+  conv: int = 4
+
+  def setup(self):
+    heads, head_width = self.head_shape
+    f32 = jnp.float32
+    self.qkv = self.param('qkv', FROM_MODEL_3, (self.width, 3, heads, head_width), f32)
+    if self.conv:
+      taps = nn.initializers.normal(self.conv ** -0.5)
+      self.taps = self.param('conv', taps, (self.conv, 3, heads, head_width), f32)
+    self.norm = self.param('norm', nn.initializers.ones, (heads, head_width), f32)
+    self.gate = self.param('gate', FROM_MODEL, (self.width, heads, head_width), f32)
+    self.out = self.param('out', TO_MODEL, (heads, head_width, self.width), f32)
+
+  @property
+  def head_shape(self) -> tuple[int, int]:
+    """H, K. Raises InputError where heads do not divide the width."""
+    if not self.head_width and self.width % self.heads:
+      raise InputError(f'{self.heads} heads do not divide a width of {self.width}; choose head_width, or other heads.')
+    return self.heads, self.head_width or self.width // self.heads
+
+  def init_tail(self, batch: int, dtype):
+    return jnp.zeros((batch, max(self.conv - 1, 0), 3, *self.head_shape), dtype)
+
+  def qkv_of(self, tail, x_BTD, reset_BT, mask_BT):
+    """-> tail, (q, k, v)_BTHK in state_dtype: projection, short convolution, SiLU."""
+    qkv_BT3HK = jnp.einsum('btd,dphk->btphk', x_BTD, self.qkv.astype(x_BTD.dtype))
+    if self.conv:
+      tail, qkv_BT3HK = conv.short_conv(tail, qkv_BT3HK, self.taps.astype(x_BTD.dtype), reset_BT, mask_BT)
+    qkv_BT3HK = nn.silu(qkv_BT3HK).astype(self.state_dtype)
+    return tail, tuple(qkv_BT3HK[:, :, i] for i in range(3))
+
+  def scalar(self, name: str, start: float, shape: tuple[int, ...] | None = None):
+    """Declares a gate for `logits`: one number per token and head, whose sigmoid starts at `start` everywhere."""
+    shape = shape or (self.heads,)
+    logit = math.log(start) - math.log1p(-start)
+    return (self.param(name, nn.initializers.zeros, (self.width, *shape), jnp.float32),
+            self.param(f'{name}_bias', nn.initializers.constant(logit), shape, jnp.float32))
+
+  def logits(self, x_BTD, scalar) -> jax.Array:
+    """A gate's logit, [B, T, H], in state_dtype."""
+    weight_DH, bias_H = jax.tree.map(lambda p: p.astype(self.state_dtype), scalar)
+    return jnp.einsum('btd,dh->bth', x_BTD.astype(self.state_dtype), weight_DH) + bias_H
+
+  def answer(self, y_BTHK, x_BTD):
+    """Per-head norm, sigmoid gate from the token, output projection."""
+    dtype = x_BTD.dtype
+    gate_BTHK = nn.sigmoid(jnp.einsum('btd,dhk->bthk', x_BTD, self.gate.astype(dtype)))
+    y_BTHK = rms_norm(y_BTHK).astype(dtype) * self.norm.astype(dtype) * gate_BTHK
+    return jnp.einsum('bthk,hkd->btd', y_BTHK, self.out.astype(dtype))
