@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
+from latentmem.base.errors import InputError
 
 State = Any
 Drive = Any
@@ -56,6 +57,14 @@ class Base(nn.Module):
   def many(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array):
     """The same for T tokens at once, T a multiple of `chunk`, the cell at a chunk's start."""
     return self.in_turn(cell, drive_BT, fresh, reset_BT)
+
+  def peek(self, cell: State, drive_BT: Drive) -> jax.Array:
+    """What the cell as it stands answers to each of T tokens, none of them written: y as `many` returns it.
+
+    Reads what is remembered now, in mid-chunk too. `mac` needs it; a kind that lacks it is refused there.
+    """
+    raise InputError(f'{type(self).__name__} cannot be read without writing to it, which mac does; '
+                     'choose another memory or composition.')
 
   def age(self, cell: State) -> jax.Array | None:
     """Tokens read since the chunk began, [B]; None where chunks leave no mark on the cell."""
