@@ -1,1 +1,6 @@
+"""Tasks: draw examples, score answers; numpy only. One file is one task; `make('recall', pairs=16)` builds it."""
 
+from latentmem.base import naming
+
+_ROOM = naming.Room(__name__, shared=('answers',))
+kinds, fields, make, find = _ROOM.kinds, _ROOM.fields, _ROOM.make, _ROOM.find

@@ -1,0 +1,85 @@
+"""What a task is: examples drawn from a generator, and a scorer that counts what came of them.
+
+B batch (rows), T tokens.
+
+A drawn example is a document: it begins at its first token and nothing before it is seen. A row of a batch holds
+an example or a piece of one; `reset_BT` says where an example begins.
+"""
+
+import dataclasses
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+
+class Example(NamedTuple):
+  """One example, whole.
+
+  Attributes:
+    tokens_T: What is read, int32.
+    targets_T: What should be said at each token, int32; means nothing where the weight is 0.
+    weights_T: 1 where an answer is asked for, float32.
+  """
+
+  tokens_T: np.ndarray
+  targets_T: np.ndarray
+  weights_T: np.ndarray
+
+
+class Scorer:
+  """Sums over batches. `counts` (name to number or array) is all there is, so scorers add up: `merge`."""
+
+  def __init__(self):
+    self.counts: dict[str, np.ndarray] = {}
+
+  def add(self, batch: dict, nats_BT: np.ndarray, predicted_BT: np.ndarray | None = None):
+    """Counts a batch.
+
+    Args:
+      batch: With targets_BT, weights_BT, reset_BT, position_BT and, where a token is not one byte, bytes_BT.
+      nats_BT: -log p(target), natural logarithm.
+      predicted_BT: The likeliest token at each place.
+    """
+    raise NotImplementedError
+
+  def result(self) -> dict:
+    """The scores by name; a ratio whose denominator is 0 is None."""
+    raise NotImplementedError
+
+  def count(self, **amounts):
+    """Adds to the counts."""
+    for name, amount in amounts.items():
+      self.counts[name] = self.counts.get(name, 0) + np.asarray(amount, np.float64)
+
+  def totals(self) -> dict[str, np.ndarray]:
+    """The counts with nothing left pending: what other processes may add to their own with `merge`."""
+    return dict(self.counts)
+
+  def merge(self, totals: dict[str, np.ndarray]) -> 'Scorer':
+    """Adds another scorer's totals. Returns itself."""
+    self.count(**totals)
+    return self
+
+
+def ratio(above, below) -> float | None:
+  """above / below, or None where nothing was counted."""
+  return float(above) / float(below) if below else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+  """A task. Fields are its schema; every kind has `vocab` and `length` as fields or class variables.
+
+  Attributes:
+    draws: False for a task that scores a corpus and has no examples of its own.
+  """
+
+  draws: ClassVar[bool] = True
+
+  def draw(self, rng: np.random.Generator) -> Example:
+    """One example of `length` tokens, by this generator and nothing else."""
+    raise NotImplementedError
+
+  def scorer(self) -> Scorer:
+    """A fresh scorer."""
+    raise NotImplementedError
