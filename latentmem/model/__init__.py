@@ -1,6 +1,50 @@
 """Models: tokens to logits, with one carry for everything that persists. One file is one model."""
 
+from latentmem import memory
 from latentmem.base import naming
+from latentmem.base.errors import InputError
+from latentmem.model import compose
 
 _ROOM = naming.Room(__name__, shared=('blocks', 'compose'))
-kinds, fields, make, find = _ROOM.kinds, _ROOM.fields, _ROOM.make, _ROOM.find
+kinds, find = _ROOM.kinds, _ROOM.find
+
+# What a memory gets from the model, so that no config records it twice.
+_GIVEN_MEMORY = ('width', 'state_dtype')
+
+
+def fields(kind: str, **chosen) -> dict:
+  """All fields of a model, its composition and its memory, at their defaults unless chosen: what a config records.
+
+  Raises InputError for an unknown field or kind, and for a memory in a composition that takes none.
+  """
+  filled = _ROOM.fields(kind, **chosen)
+  if 'compose' not in filled:
+    return filled
+  default = _ROOM.fields(kind)
+  mixer = default['compose'] | dict(filled['compose'])
+  join = compose.find(mixer['kind'])
+  filled['compose'] = _nested(compose, mixer, join.given)
+  held = default['memory'] | dict(filled['memory'])
+  if not join.takes_memory:
+    if held['kind'] != 'none' and 'memory' in chosen:
+      raise InputError(f"composition {mixer['kind']!r} has no memory; found memory {held['kind']!r}, choose 'none'.")
+    held = dict(kind='none')
+  filled['memory'] = _nested(memory, held, _GIVEN_MEMORY)
+  return filled
+
+
+def make(kind: str, **chosen):
+  """Builds a model with its fields."""
+  filled = fields(kind, **chosen)
+  return find(filled.pop('kind'))(**filled)
+
+
+def _nested(room, chosen: dict, given: tuple[str, ...]) -> dict:
+  """A kind's fields, but for those that the model hands down."""
+  chosen = dict(chosen)
+  kind = chosen.pop('kind')
+  for field in given:
+    if field in chosen:
+      raise InputError(f'{kind} takes {field!r} from the model; it cannot be chosen for it alone.')
+  filled = room.fields(kind, **chosen, **dict.fromkeys(given))
+  return {name: value for name, value in filled.items() if name not in given}

@@ -1,0 +1,57 @@
+"""What a composition is: a layer's mixer, made of attention, a memory, or both. It keeps a memory's promise.
+
+B batch (rows), T tokens, D model width.
+"""
+
+from typing import Any, ClassVar
+
+from flax import linen as nn
+import jax
+
+from latentmem import memory
+
+
+class Base(nn.Module):
+  """Mixes tokens along a sequence: `(state, x, reset, mask) -> (state, y)`, as `memory.interface.Base` has it.
+
+  Attributes:
+    width: D.
+    memory_fields: The memory's kind and fields.
+    state_dtype: Of the memory's state.
+    out_scale: Size of what is first added to the residual stream.
+  """
+
+  width: int
+  memory_fields: Any
+  state_dtype: str = 'float32'
+  out_scale: float = 1.0
+
+  # Fields that the model hands down, and no config records twice.
+  given: ClassVar[tuple[str, ...]] = ('width', 'memory_fields', 'state_dtype', 'out_scale')
+  # False: there is no memory in it, whatever the fields.
+  takes_memory: ClassVar[bool] = True
+
+  @property
+  def remembers(self) -> bool:
+    """Whether there is a memory; without one, attention stands alone."""
+    return self.takes_memory and self.memory_fields['kind'] != 'none'
+
+  @property
+  def align(self) -> int:
+    """Documents may start at multiples of this; 1 where they may start anywhere."""
+    if not self.remembers or memory.find(self.memory_fields['kind']).resets_anywhere:
+      return 1
+    return self.memory_fields['chunk']
+
+  def make_memory(self):
+    """The memory, to be assigned to `self.memory` in `setup`."""
+    fields = dict(self.memory_fields)
+    return memory.make(fields.pop('kind'), width=self.width, state_dtype=self.state_dtype, **fields)
+
+  def init_state(self, batch: int, dtype='float32'):
+    """A fresh state for `batch` rows of tokens of `dtype`."""
+    raise NotImplementedError
+
+  def __call__(self, state, x_BTD: jax.Array, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
+    """Reads T tokens. -> state, y_BTD."""
+    raise NotImplementedError

@@ -1,0 +1,58 @@
+"""Memory as a gate: a memory beside sliding-window attention (Titans, equations 26 to 28).
+
+y = SW-Attn([P || x])     m = M(x)     o = norm(y) * sigmoid(norm(m))     with norms whose scales are learned vectors
+B batch (rows), T tokens, D model width. Persistent tokens P meet the attention only; the memory has its learned start.
+"""
+
+from flax import linen as nn
+import jax.numpy as jnp
+
+from latentmem.base.errors import InputError, hint
+from latentmem.model import blocks
+from latentmem.model.compose import interface
+
+JOINS = ('gate', 'sum')
+
+
+class Mag(interface.Base):
+  """Attention for the near, the memory for the far.
+
+  Attributes:
+    heads, head_width, window, persistent, rope_base, conv, qk_norm: As in `blocks.Attention`.
+    join: 'gate' is the paper's norm(y) sigmoid(norm(m)); 'sum' is norm(y) + norm(m).
+  """
+
+  heads: int = 4
+  head_width: int = 0
+  window: int = 64
+  persistent: int = 4
+  rope_base: float = 10_000.0
+  conv: int = 0
+  qk_norm: bool = True
+  join: str = 'gate'
+
+  def setup(self):
+    if self.join not in JOINS:
+      raise InputError(f'mag has no join {self.join!r}{hint(self.join, JOINS)}; it has {list(JOINS)}.')
+    self.attention = blocks.Attention(
+        self.width, self.heads, self.head_width, self.window, self.persistent, self.rope_base, self.conv, self.qk_norm,
+        1.0 if self.remembers else self.out_scale)
+    if self.remembers:
+      self.memory = self.make_memory()
+      self.attention_norm, self.memory_norm = blocks.RMSNorm(), blocks.RMSNorm()
+      start = nn.initializers.variance_scaling(self.out_scale**2, 'fan_in', 'normal')
+      self.out = self.param('out', start, (self.width, self.width), jnp.float32)
+
+  def init_state(self, batch, dtype='float32'):
+    state = dict(attention=self.attention.init_state(batch, dtype))
+    return state | (dict(memory=self.memory.init_state(batch, dtype)) if self.remembers else {})
+
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
+    flags = dict(parallel=parallel, aligned=aligned)
+    seen, y_BTD = self.attention(state['attention'], x_BTD, reset_BT, mask_BT, **flags)
+    if not self.remembers:
+      return dict(attention=seen), y_BTD
+    held, m_BTD = self.memory(state['memory'], x_BTD, reset_BT, mask_BT, **flags)
+    y_BTD, m_BTD = self.attention_norm(y_BTD), self.memory_norm(m_BTD)
+    joined_BTD = y_BTD * nn.sigmoid(m_BTD) if self.join == 'gate' else y_BTD + m_BTD
+    return dict(attention=seen, memory=held), joined_BTD @ self.out.astype(x_BTD.dtype)

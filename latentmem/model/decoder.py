@@ -1,0 +1,143 @@
+"""The decoder: embedding, layers of mixer and feed-forward network, next-token logits.
+
+x <- x + Mixer(norm(x))     x <- x + SwiGLU(norm(x))     in every layer; layers are stacked along each parameter's first axis
+B batch (rows), T tokens, D width, V vocabulary, L layers.
+"""
+
+import dataclasses
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from latentmem.base import arrays
+from latentmem.base.errors import InputError, hint
+from latentmem.model import blocks, compose, interface
+
+REMAT = dict(
+    full=jax.checkpoint_policies.nothing_saveable,
+    dots=jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    none=None,
+)
+
+
+def hidden(width: int, multiple: float) -> int:
+  """Numbers in the middle of a SwiGLU with the parameters of a plain network of `multiple` times the width."""
+  step = 128 if width >= 1024 else 8
+  return -(-int(width * multiple * 2 / 3) // step) * step
+
+
+class Block(nn.Module):
+  """One layer. Fields as in `Decoder`."""
+
+  width: int
+  layers: int
+  ff: float
+  dtype: str
+  state_dtype: str
+  compose: Any
+  memory: Any
+
+  def setup(self):
+    out_scale = (2 * self.layers) ** -0.5
+    fields = dict(self.compose)
+    self.mixer = compose.make(fields.pop('kind'), width=self.width, memory_fields=self.memory,
+                              state_dtype=self.state_dtype, out_scale=out_scale, **fields)
+    self.mixer_norm = blocks.RMSNorm()
+    if self.ff:
+      self.ff_norm = blocks.RMSNorm()
+      self.feed_forward = blocks.SwiGLU(self.width, hidden(self.width, self.ff), out_scale)
+
+  def init_state(self, batch):
+    return self.mixer.init_state(batch, self.dtype)
+
+  def __call__(self, state, x_BTD, reset_BT, mask_BT, parallel, aligned):
+    state, y_BTD = self.mixer(state, self.mixer_norm(x_BTD), reset_BT, mask_BT, parallel=parallel, aligned=aligned)
+    x_BTD += y_BTD
+    if self.ff:
+      x_BTD += self.feed_forward(self.ff_norm(x_BTD))
+    return state, x_BTD
+
+
+class Decoder(interface.Base):
+  """Predicts the next token.
+
+  Attributes:
+    vocab: V.
+    width: D.
+    layers: L.
+    ff: Feed-forward size, in the measure of a plain network (4 is usual); 0 for none.
+    tie: Logits through the embedding; False gives them their own matrix.
+    dtype: Of the arithmetic; parameters stay float32, logits are at least float32.
+    state_dtype: Of memory states.
+    remat: What the backward pass computes again: 'full' keeps a layer's input only, 'dots' the products with parameters
+      too, 'none' computes nothing again.
+    scan: One compiled layer, run L times; False compiles each by itself. Parameters look the same either way.
+    compose: Kind and fields of the mixer.
+    memory: Kind and fields of its memory.
+  """
+
+  vocab: int = 256
+  width: int = 128
+  layers: int = 2
+  ff: float = 4.0
+  tie: bool = True
+  dtype: str = 'float32'
+  state_dtype: str = 'float32'
+  remat: str = 'full'
+  scan: bool = True
+  compose: Any = dataclasses.field(default_factory=lambda: dict(kind='mag'))
+  memory: Any = dataclasses.field(default_factory=lambda: dict(kind='titans'))
+
+  def setup(self):
+    if self.remat not in REMAT:
+      raise InputError(f'no remat {self.remat!r}{hint(self.remat, REMAT)}; there are {list(REMAT)}.')
+    start = nn.initializers.normal(self.width ** -0.5)
+    self.embed = self.param('embed', start, (self.vocab, self.width), jnp.float32)
+    self.block = Block(self.width, self.layers, self.ff, self.dtype, self.state_dtype, self.compose, self.memory)
+    self.norm = blocks.RMSNorm()
+    if not self.tie:
+      self.head = self.param('head', start, (self.vocab, self.width), jnp.float32)
+
+  @property
+  def align(self):
+    fields = dict(self.compose)
+    kind = compose.find(fields.pop('kind'))
+    return kind(width=self.width, memory_fields=self.memory, parent=None, **fields).align
+
+  def init_state(self, batch):
+    body = lambda block, carry, _: (carry, block.init_state(batch))
+    _, state = self._over_layers(body)(self.block, (), None)
+    return state
+
+  def __call__(self, carry, tokens_BT, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
+    if mask_BT is not None:
+      order_BT = arrays.real_first(mask_BT)
+      tokens_BT, reset_BT, mask_BT = jax.tree.map(
+          lambda a: jnp.take_along_axis(a, order_BT, axis=1), (tokens_BT, reset_BT, mask_BT))
+
+    def body(block, x_BTD, state, reset_BT, mask_BT):
+      state, x_BTD = block(state, x_BTD, reset_BT, mask_BT, parallel, aligned)
+      return x_BTD, state
+
+    if REMAT[self.remat]:
+      body = nn.remat(body, policy=REMAT[self.remat], prevent_cse=not self.scan)
+    # Scaled so that the stream starts at size 1, and the logits too.
+    x_BTD = self.embed[tokens_BT].astype(self.dtype) * self.width ** 0.5
+    x_BTD, carry = self._over_layers(body, 2)(self.block, x_BTD, carry, reset_BT, mask_BT)
+    logits_BTV = self._logits(self.norm(x_BTD))
+    if mask_BT is not None:
+      logits_BTV = jnp.take_along_axis(logits_BTV, jnp.argsort(order_BT, axis=1)[..., None], axis=1)
+    return carry, logits_BTV
+
+  def _over_layers(self, body, shared: int = 0):
+    """`body`, once for each layer; its last `shared` arguments are the same for all."""
+    return nn.scan(body, variable_axes={'params': 0, 'telemetry': 0}, split_rngs={'params': True},
+                   in_axes=(0,) + (nn.broadcast,) * shared, out_axes=0, length=self.layers,
+                   unroll=1 if self.scan else self.layers)
+
+  def _logits(self, x_BTD):
+    table_VD = self.embed if self.tie else self.head
+    wide = jnp.promote_types(x_BTD.dtype, jnp.float32)
+    return jnp.einsum('btd,vd->btv', x_BTD, table_VD.astype(x_BTD.dtype), preferred_element_type=wide)

@@ -1,0 +1,191 @@
+"""Causal attention over a sliding window, with a carry.
+
+y_i = sum_j softmax_j(q_i' k_j / sqrt(K)) v_j     over i's own document, i - W < j <= i, and over a prefix that every token sees
+B batch (rows), T tokens, W window, H heads, K head width, P prefix, S keys looked at, Q queries in a block.
+
+The cache is a ring: the p-th token of the open document lies in slot p mod W. `count` is the length of that document so
+far, which tells what each slot holds; slots that hold nothing are zeros. Real tokens (mask True) come first in each row.
+
+`in_turn` is the meaning, `dense` the same with a mask over all pairs, `blocks` the same in memory that grows with T W.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from latentmem.base import arrays
+
+# Scores alive at once, for each row and head.
+SCORES = 2**18
+BLOCK = 128
+
+
+def init_cache(batch: int, window: int, heads: int, head_width: int, dtype) -> dict:
+  """An empty cache: a document's start."""
+  empty_BWHK = jnp.zeros((batch, window, heads, head_width), dtype)
+  return dict(k=empty_BWHK, v=empty_BWHK, count=jnp.zeros(batch, jnp.int32))
+
+
+def starts(count_B: jax.Array, reset_BT: jax.Array) -> jax.Array:
+  """Where in this call each token's document began, [B, T]; below 0 if it began before, `count` tokens ago."""
+  place_T = jnp.arange(reset_BT.shape[1])
+  begun_BT = jax.lax.cummax(jnp.where(reset_BT, place_T, jnp.iinfo(jnp.int32).min), axis=1)
+  return jnp.maximum(begun_BT, -count_B[:, None])
+
+
+def positions(count_B: jax.Array, reset_BT: jax.Array) -> jax.Array:
+  """Each token's place in its document, [B, T]."""
+  return jnp.arange(reset_BT.shape[1]) - starts(count_B, reset_BT)
+
+
+def scores(q_BTHK: jax.Array, k_PHK: jax.Array) -> jax.Array:
+  """What queries make of keys that all rows share, [B, T, H, P]: a prefix is (scores, v_PHK)."""
+  return scaled(jnp.einsum('bthk,phk->bthp', q_BTHK, k_PHK, preferred_element_type=_wide(q_BTHK)), q_BTHK)
+
+
+def scaled(score: jax.Array, q_BTHK: jax.Array) -> jax.Array:
+  return score * q_BTHK.shape[-1] ** -0.5
+
+
+def _wide(x):
+  return jnp.promote_types(x.dtype, jnp.float32)
+
+
+def attend(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix=None) -> jax.Array:
+  """Softmax attention over the visible keys and the prefix. A query that sees nothing gets a finite answer."""
+  score_BTHS = scaled(jnp.einsum('bthk,bshk->bths', q_BTHK, k_BSHK, preferred_element_type=_wide(q_BTHK)), q_BTHK)
+  score_BTHS = jnp.where(visible_BTS[:, :, None], score_BTHS, jnp.finfo(score_BTHS.dtype).min)
+  if prefix is None:
+    return jnp.einsum('bths,bshk->bthk', jax.nn.softmax(score_BTHS).astype(v_BSHK.dtype), v_BSHK)
+  score_BTHP, v_PHK = prefix
+  weight = jax.nn.softmax(jnp.concatenate([score_BTHP, score_BTHS], axis=-1)).astype(v_BSHK.dtype)
+  first = v_PHK.shape[0]
+  return (jnp.einsum('bthp,phk->bthk', weight[..., :first], v_PHK)
+          + jnp.einsum('bths,bshk->bthk', weight[..., first:], v_BSHK))
+
+
+def _held(count_B, window):
+  """The position that each slot holds, [B, W], after `count` tokens of a document; below 0 for none."""
+  last_B1 = count_B[:, None] - 1
+  return last_B1 - (last_B1 - jnp.arange(window)) % window
+
+
+def one(cache: dict, q_BHK, k_BHK, v_BHK, reset_B, mask_B, prefix=None) -> tuple[dict, jax.Array]:
+  """The meaning: one token. prefix: (scores [B, H, P], v_PHK). -> cache, y_BHK."""
+  window = cache['k'].shape[1]
+  fresh = jax.tree.map(jnp.zeros_like, cache)
+  cache = arrays.pick(reset_B & mask_B, fresh, cache)
+  here_BW = (cache['count'][:, None] % window == jnp.arange(window)) & mask_B[:, None]
+  k_BWHK = arrays.pick(here_BW, jnp.broadcast_to(k_BHK[:, None], cache['k'].shape), cache['k'])
+  v_BWHK = arrays.pick(here_BW, jnp.broadcast_to(v_BHK[:, None], cache['v'].shape), cache['v'])
+  count_B = cache['count'] + mask_B
+  visible_B1W = (_held(count_B, window) >= 0)[:, None]
+  prefix = prefix and (prefix[0][:, None], prefix[1])
+  y_B1HK = attend(q_BHK[:, None], k_BWHK, v_BWHK, visible_B1W, prefix)
+  return dict(k=k_BWHK, v=v_BWHK, count=count_B), y_B1HK[:, 0]
+
+
+def in_turn(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) -> tuple[dict, jax.Array]:
+  """`one`, token after token."""
+  def body(cache, inputs):
+    q, k, v, reset_B, mask_B, score_BHP = inputs
+    return one(cache, q, k, v, reset_B, mask_B, prefix and (score_BHP, prefix[1]))
+  inputs = (q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix and prefix[0])
+  cache, y_TBHK = jax.lax.scan(body, cache, jax.tree.map(lambda a: a.swapaxes(0, 1), inputs))
+  return cache, y_TBHK.swapaxes(0, 1)
+
+
+def dense(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) -> tuple[dict, jax.Array]:
+  """`in_turn` with a mask over all pairs of tokens. -> cache, y_BTHK."""
+  length, window = q_BTHK.shape[1], cache['k'].shape[1]
+  reset_BT = reset_BT & mask_BT
+  start_BT = starts(cache['count'], reset_BT)
+  k_BSHK, v_BSHK = (jnp.concatenate([_by_age(cache, name), new], axis=1) for name, new in (('k', k_BTHK), ('v', v_BTHK)))
+  visible_BTS = _visible(jnp.arange(length), jnp.arange(-window, length), start_BT, window)
+  y_BTHK = attend(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix)
+  return _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT), y_BTHK
+
+
+def blocks(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) -> tuple[dict, jax.Array]:
+  """`in_turn`, a block of queries against the blocks its window reaches; groups of blocks follow one another."""
+  length, window = q_BTHK.shape[1], cache['k'].shape[1]
+  block = min(window, BLOCK, length)
+  before = -(-(window - 1) // block) * block
+  group = block * max(1, min(SCORES // (block * (before + block)), -(-length // block)))
+  groups = -(-length // group)
+  reset_BT = reset_BT & mask_BT
+  start_BT = starts(cache['count'], reset_BT)
+
+  pad = lambda a: jnp.pad(a, [(0, 0), (0, groups * group - length)] + [(0, 0)] * (a.ndim - 2))
+  q_BTHK, padded_start_BT, score_BTHP = pad(q_BTHK), pad(start_BT), None if prefix is None else pad(prefix[0])
+  k_BSHK, v_BSHK = (jnp.concatenate([_last(_by_age(cache, name), before), pad(new)], axis=1)
+                    for name, new in (('k', k_BTHK), ('v', v_BTHK)))
+
+  def read(first):
+    take = lambda a, size: jax.lax.dynamic_slice_in_dim(a, first, size, axis=1)
+    shared = None if prefix is None else (take(score_BTHP, group), prefix[1])
+    return _group(take(q_BTHK, group), take(k_BSHK, before + group), take(v_BSHK, before + group),
+                  take(padded_start_BT, group) - first, window, block, shared)
+
+  if groups == 1:
+    y_BTHK = read(0)
+  else:
+    # One group's scores at a time, in the backward pass too.
+    y_GBTHK = jax.lax.map(jax.checkpoint(read), jnp.arange(groups) * group)
+    y_BTHK = jnp.moveaxis(y_GBTHK, 0, 1).reshape(q_BTHK.shape)
+  return _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT), y_BTHK[:, :length]
+
+
+def _group(q_BTHK, k_BSHK, v_BSHK, start_BT, window, block, prefix):
+  """Attends in blocks of queries, side by side; keys begin S - T tokens before the queries."""
+  batch, length = start_BT.shape
+  count, reach = length // block, k_BSHK.shape[1] - length + block
+  fold = lambda a: a.reshape((batch * count, block) + a.shape[2:])
+
+  def windows(a_BSHK):
+    parts = [a_BSHK[:, i:i + length].reshape((batch, count, block) + a_BSHK.shape[2:]) for i in range(0, reach, block)]
+    return jnp.concatenate(parts, axis=2).reshape((batch * count, reach) + a_BSHK.shape[2:])
+
+  first_N = jnp.tile(jnp.arange(count) * block, batch)
+  start_NQ = fold(start_BT) - first_N[:, None]
+  visible_NQS = _visible(jnp.arange(block), jnp.arange(block - reach, block), start_NQ, window)
+  prefix = prefix and (fold(prefix[0]), prefix[1])
+  return attend(fold(q_BTHK), windows(k_BSHK), windows(v_BSHK), visible_NQS, prefix).reshape(q_BTHK.shape)
+
+
+def _visible(place_T, key_S, start_BT, window):
+  """Pairs that see each other, [B, T, S]: own document, not later, within the window."""
+  near_TS = (key_S <= place_T[:, None]) & (key_S > place_T[:, None] - window)
+  return near_TS & (key_S >= start_BT[..., None])
+
+
+def _by_age(cache, name):
+  """The ring's slots, oldest first, the last token last: [B, W, H, K]."""
+  window = cache[name].shape[1]
+  slot_BW = (cache['count'][:, None] + jnp.arange(window)) % window
+  return jnp.take_along_axis(cache[name], slot_BW[..., None, None], axis=1)
+
+
+def _last(a_BWHK, length):
+  """The last `length` of a row's tokens, with zeros before where there are not that many."""
+  window = a_BWHK.shape[1]
+  if length <= window:
+    return a_BWHK[:, window - length:]
+  return jnp.pad(a_BWHK, ((0, 0), (length - window, 0), (0, 0), (0, 0)))
+
+
+def _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT):
+  """The cache after the call's real tokens."""
+  length, window = start_BT.shape[1], cache['k'].shape[1]
+  real_B = mask_BT.sum(1)
+  start_B = jnp.take_along_axis(start_BT, jnp.maximum(real_B - 1, 0)[:, None], axis=1)[:, 0]
+  count_B = jnp.where(real_B > 0, real_B - start_B, cache['count']).astype(jnp.int32)
+  start_B = jnp.where(real_B > 0, start_B, -cache['count'])
+  held_BW = _held(count_B, window)
+  source_BW = held_BW + start_B[:, None]
+
+  def move(old_BWHK, new_BTHK):
+    taken = jnp.take_along_axis(new_BTHK, jnp.clip(source_BW, 0, length - 1)[..., None, None], axis=1)
+    kept = arrays.pick(source_BW >= 0, taken, old_BWHK)
+    return arrays.pick(held_BW >= 0, kept, jnp.zeros_like(kept))
+
+  return dict(k=move(cache['k'], k_BTHK), v=move(cache['v'], v_BTHK), count=count_B)
