@@ -58,6 +58,10 @@ class Base(nn.Module):
     """The same for T tokens at once, T a multiple of `chunk`, the cell at a chunk's start."""
     return self.in_turn(cell, drive_BT, fresh, reset_BT)
 
+  def many_whole(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array):
+    """`many`, with the promise that every row begins at a chunk's start and every chunk is full."""
+    return self.many(cell, drive_BT, fresh, reset_BT)
+
   def peek(self, cell: State, drive_BT: Drive) -> jax.Array:
     """What the cell as it stands answers to each of T tokens, none of them written: y as `many` returns it.
 
@@ -118,12 +122,14 @@ class Base(nn.Module):
         self.sow('telemetry', name, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)
     if not parallel or length == 1:
       cell, y_BT = self.in_turn(cell, drive_BT, fresh, reset_BT)
+    elif aligned and mask_BT is None and length % self.chunk == 0:
+      cell, y_BT = self.many_whole(cell, drive_BT, fresh, reset_BT)
     else:
-      cell, y_BT = self._in_chunks(self.many, cell, drive_BT, fresh, reset_BT, aligned)
+      cell, y_BT = self.in_chunks(cell, drive_BT, fresh, reset_BT, aligned)
     return dict(tail=tail, cell=cell), self.answer(y_BT, x_BTD).astype(x_BTD.dtype)
 
-  def _in_chunks(self, many, cell, drive_BT, fresh, reset_BT, aligned):
-    """Lays tokens out so that chunks begin where the cell's chunks begin, and reads them with `many`."""
+  def in_chunks(self, cell, drive_BT, fresh, reset_BT, aligned: bool = False):
+    """`many` for any T and age: lays tokens out so that chunks begin where the cell's chunks begin."""
     batch, length = reset_BT.shape
     age_B = None if aligned else self.age(cell)
     if age_B is None:
@@ -135,8 +141,8 @@ class Base(nn.Module):
       start_B = jnp.where(reset_BT[:, 0], 0, age_B)
       lay, take = shift_by(start_B, length, padded)
     drive_BT, reset_BT = jax.tree.map(lay, (drive_BT, reset_BT))
-    out = many(cell, drive_BT, fresh, reset_BT)
-    return out[0], take(out[1])
+    cell, y_BT = self.many(cell, drive_BT, fresh, reset_BT)
+    return cell, take(y_BT)
 
 
 def shift_by(start_B: jax.Array, length: int, padded: int):

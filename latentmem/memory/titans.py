@@ -1,0 +1,190 @@
+"""A small network whose weights are the memory, trained by its own surprise as tokens arrive.
+
+  u_t = grad_M 1/2 |f(M_anchor; k_t) - v_t|^2     f(M; x) = x + LN(MLP(M; x)), at the weights the chunk began with
+  S_t = e_t S_{t-1} - h_t u_t                     h_t = scale (1 - e_t) r_t prod_{s<t in chunk} (1 - r_s (k_t . k_s)^2)
+  M_t = (1 - a_t) M_{t-1} + S_t
+  y_t = f(M_t; q_t)                               Behrouz et al. 2025, Titans, eq. 9-18
+
+a forgets, e keeps momentum, r is the step's share; one number per token and head. A chunk is the one
+granularity there is: within it the gradients do not see one another. B batch, T tokens, C tokens in a
+chunk, D model width, H heads, K head width, N chunks.
+"""
+
+import math
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from latentmem.base import arrays
+from latentmem.memory import parts
+from latentmem.ops import fast_weights
+from latentmem.ops import networks
+
+
+class Titans(parts.Heads):
+  """A deep memory per head.
+
+  Attributes:
+    depth: Matrices of the MLP, 1 to 4.
+    expansion: Its inner width, in head widths.
+    step_scale: The step where r = 1 and nothing else is held back.
+    forget_start, keep_start, share_start: a, e and r at the start of training, for every token.
+  """
+
+  depth: int = 2
+  expansion: int = 4
+  step_scale: float = 2.0
+  forget_start: float = 0.01
+  keep_start: float = 0.9
+  share_start: float = 0.5
+
+  resets_anywhere = False
+
+  def setup(self):
+    super().setup()
+    heads, head_width = self.head_shape
+    self.forget = self.scalar('forget', self.forget_start)
+    self.keep = self.scalar('keep', self.keep_start)
+    self.share = self.scalar('share', self.share_start)
+    init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', in_axis=1, out_axis=2, batch_axis=0)
+    self.start = tuple(self.param(f'start_{i}', init, (heads, *shape), jnp.float32)
+                       for i, shape in enumerate(networks.widths(head_width, self.depth, self.expansion)))
+    self.gain = self.param('gain', nn.initializers.ones, (heads, head_width), jnp.float32)
+    self.bias = self.param('bias', nn.initializers.zeros, (heads, head_width), jnp.float32)
+
+  @property
+  def slow(self):
+    return self.gain.astype(self.state_dtype), self.bias.astype(self.state_dtype)
+
+  def init_cell(self, batch):
+    heads, head_width = self.head_shape
+    weights = tuple(jnp.broadcast_to(w.astype(self.state_dtype), (batch, *w.shape)) for w in self.start)
+    zeros = lambda *shape: jnp.zeros((batch, *shape), self.state_dtype)
+    return dict(anchor=weights, weights=weights, momentum=jax.tree.map(jnp.zeros_like, weights),
+                age=jnp.zeros((batch,), jnp.int32),
+                keys=zeros(heads, self.chunk, head_width), shares=zeros(heads, self.chunk))
+
+  def age(self, cell):
+    return cell['age']
+
+  def drive(self, tail, x_BTD, reset_BT, mask_BT):
+    tail, (q, k, v) = self.qkv_of(tail, x_BTD, reset_BT, mask_BT)
+    drive = dict(
+        q=parts.unit(q), k=parts.unit(k), v=v,
+        log_keep=jax.nn.log_sigmoid(-self.logits(x_BTD, self.forget)),
+        log_e=jax.nn.log_sigmoid(self.logits(x_BTD, self.keep)),
+        share=jax.nn.sigmoid(self.logits(x_BTD, self.share)))
+    return tail, drive | dict(real=jnp.ones_like(drive['share']))
+
+  def one(self, cell, drive_B, fresh, reset_B):
+    cell = arrays.pick(reset_B, fresh, cell)
+    q, k, v, share, real = (drive_B[name] for name in ('q', 'k', 'v', 'share', 'real'))
+    step = self._step(drive_B) * fast_weights.overlap_one(cell['keys'], cell['shares'], k)
+    over_rows_and_heads = jax.vmap(jax.vmap(fast_weights.token), in_axes=(0, 0, 0, None) + (0,) * 7)
+    (weights, momentum), y_BHK = over_rows_and_heads(
+        cell['anchor'], cell['weights'], cell['momentum'], self.slow,
+        q, k, v, drive_B['log_keep'], drive_B['log_e'], step, real)
+    here_BHC = jax.nn.one_hot(cell['age'], self.chunk, dtype=real.dtype)[:, None] * real[..., None]
+    cell = dict(cell, weights=weights, momentum=momentum,
+                keys=cell['keys'] + here_BHC[..., None] * k[..., None, :],
+                shares=cell['shares'] + here_BHC * share[..., None],
+                age=cell['age'] + (real[:, 0] > 0))
+    return self._turn(cell), y_BHK
+
+  def many(self, cell, drive_BT, fresh, reset_BT):
+    drive_N, begins_NB = self._split(drive_BT, reset_BT)
+
+    def body(cell, inputs):
+      drive, begins_B = inputs
+      cell = arrays.pick(begins_B, fresh, cell)
+      keys, shares = cell['keys'] + drive['k'], cell['shares'] + drive['share']
+      (weights, momentum), y_BHCK = self._chunk(cell['anchor'], cell['weights'], cell['momentum'], drive, keys, shares)
+      read_B = jnp.sum(drive['real'][:, 0] > 0, -1, dtype=jnp.int32)
+      return self._turn(dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
+                             age=cell['age'] + read_B)), y_BHCK
+
+    cell, y_NBHCK = scan_in_groups(body, cell, (drive_N, begins_NB))
+    return cell, self._join(y_NBHCK)
+
+  def many_whole(self, cell, drive_BT, fresh, reset_BT):
+    drive_N, begins_NB = self._split(drive_BT, reset_BT)
+    start = cell['weights'], cell['momentum']
+    fresh = fresh['weights'], fresh['momentum']
+    # A document that begins with the next chunk takes its fresh weights at this one's end, in the same pass.
+    next_begins_NB = jnp.concatenate([begins_NB[1:], jnp.zeros_like(begins_NB[:1])])
+
+    def body(state, inputs):
+      drive, next_begins_B = inputs
+      weights, momentum = state
+      state, y_BHCK = self._chunk(weights, weights, momentum, drive, drive['k'], drive['share'])
+      return arrays.pick(next_begins_B, fresh, state), y_BHCK
+
+    (weights, momentum), y_NBHCK = scan_in_groups(
+        body, arrays.pick(begins_NB[0], fresh, start), (drive_N, next_begins_NB))
+    return dict(cell, anchor=weights, weights=weights, momentum=momentum), self._join(y_NBHCK)
+
+  def peek(self, cell, drive_BT):
+    q_BHTK = jnp.swapaxes(drive_BT['q'], 1, 2)
+    gain, bias = (s[:, None] for s in self.slow)
+    return jnp.swapaxes(networks.recall(cell['weights'], (gain, bias), q_BHTK), 1, 2)
+
+  def watch(self, cell, drive_BT, fresh, reset_BT):
+    k, v = drive_BT['k'], drive_BT['v']
+    surprise = lambda y_BTHK: 0.5 * jnp.sum(jnp.square(y_BTHK - v), -1)
+    ask = lambda cell, q: self.in_chunks(cell, drive_BT | dict(q=q), fresh, reset_BT)
+    end, after = ask(cell, k)
+    # Asking token t for token t + 1's key shows what the memory knew just before that token was written.
+    _, next_before = ask(cell, jnp.roll(k, -1, axis=1))
+    first = arrays.pick(reset_BT[:, 0], self.peek(fresh, dict(q=k[:, :1])), self.peek(cell, dict(q=k[:, :1])))
+    before = jnp.concatenate([first, next_before[:, :-1]], 1)
+    before = arrays.pick(reset_BT, self.peek(fresh, dict(q=k)), before)
+    norm_BTH = lambda tree: jnp.sqrt(sum(jnp.sum(jnp.square(a), (-1, -2)) for a in jax.tree.leaves(tree)))[:, None]
+    return dict(
+        surprise_before=surprise(before), surprise_after=surprise(after),
+        forget=-jnp.expm1(drive_BT['log_keep']), momentum=jnp.exp(drive_BT['log_e']), step_size=self._step(drive_BT),
+        norm_change=norm_BTH(jax.tree.map(jnp.subtract, end['weights'], fresh['weights'])),
+        norm_momentum=norm_BTH(end['momentum']),
+        nonfinite=1.0 - jnp.isfinite(after).all(-1))
+
+  def _step(self, drive):
+    """h before the overlap brake. (1 - e) makes the whole effect of a write, sum_i e^i h, independent of e."""
+    return -jnp.expm1(drive['log_e']) * drive['share'] * self.step_scale
+
+  def _chunk(self, anchor, weights, momentum, drive, keys, shares):
+    step = self._step(drive) * fast_weights.overlap(keys, shares)
+    return fast_weights.chunk(anchor, weights, momentum, self.slow, drive['q'], drive['k'], drive['v'],
+                              drive['log_keep'], drive['log_e'], step, drive['real'])
+
+  def _turn(self, cell):
+    """Rows whose chunk is full begin the next one."""
+    full_B = cell['age'] == self.chunk
+    begun = dict(cell, anchor=cell['weights'], age=jnp.zeros_like(cell['age']),
+                 keys=jnp.zeros_like(cell['keys']), shares=jnp.zeros_like(cell['shares']))
+    return arrays.pick(full_B, begun, cell)
+
+  def _split(self, drive_BT, reset_BT):
+    """[B, T, H, ...] to chunks [N, B, H, C, ...]; and which rows begin a document with each chunk, [N, B]."""
+    def leaf(a):
+      a = a.reshape(a.shape[0], -1, self.chunk, *a.shape[2:])
+      return jnp.moveaxis(jnp.moveaxis(a, 1, 0), 3, 2)
+    return jax.tree.map(leaf, drive_BT), reset_BT[:, ::self.chunk].T
+
+  def _join(self, y_NBHCK):
+    y = jnp.moveaxis(jnp.moveaxis(y_NBHCK, 0, 1), 2, 3)
+    return y.reshape(y.shape[0], -1, *y.shape[3:])
+
+
+def scan_in_groups(body, state, inputs):
+  """lax.scan whose backward pass keeps the state only every sqrt(N) steps and recomputes what lies between."""
+  count = jax.tree.leaves(inputs)[0].shape[0]
+  group = math.isqrt(count)
+  whole = count // group * group
+  inner = jax.checkpoint(lambda state, inputs: jax.lax.scan(body, state, inputs), prevent_cse=False)
+  groups = jax.tree.map(lambda a: a[:whole].reshape(-1, group, *a.shape[1:]), inputs)
+  state, y = jax.lax.scan(inner, state, groups)
+  y = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), y)
+  if whole < count:
+    state, last = inner(state, jax.tree.map(lambda a: a[whole:], inputs))
+    y = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), y, last)
+  return state, y

@@ -1,0 +1,52 @@
+"""The small network whose weights are a memory: f(M; x) = x + LN(MLP(M; x)).
+
+LN's gain and bias are ordinary, slow parameters. Because LN makes the inner loss invariant to the
+scale of what the MLP returns, a step that overshoots shrinks the next step instead of growing it.
+
+M weights, one matrix a layer [..., D_in, D_out]; slow = (gain, bias), each [..., D]; x [..., C, D].
+"""
+
+import jax
+import jax.numpy as jnp
+
+# Large against the usual 1e-5: bytes repeat, so a chunk's writes pile up, and a sharp LN turns them into spikes.
+EPS = 1e-2
+
+
+def widths(width: int, depth: int, expansion: int) -> list[tuple[int, int]]:
+  """Shapes of an MLP's matrices: `depth` of them, `expansion` times as wide in between."""
+  inner = [expansion * width] * (depth - 1)
+  return list(zip([width, *inner], [*inner, width]))
+
+
+def activate(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """GELU (tanh form) and its slope."""
+  return jax.jvp(jax.nn.gelu, (z,), (jnp.ones_like(z),))
+
+
+def normalise(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """(z - mean) / scale along the last axis, and that scale."""
+  centred = z - jnp.mean(z, -1, keepdims=True)
+  scale = jnp.sqrt(jnp.mean(centred**2, -1, keepdims=True) + EPS)
+  return centred / scale, scale
+
+
+def through_norm(normal: jax.Array, scale: jax.Array, cotangent: jax.Array) -> jax.Array:
+  """A gradient at what `normalise` returned, carried to what it was given."""
+  mean = lambda a: jnp.mean(a, -1, keepdims=True)
+  return (cotangent - mean(cotangent) - normal * mean(cotangent * normal)) / scale
+
+
+def recall(weights, slow, x: jax.Array) -> jax.Array:
+  """f(M; x)."""
+  gain, bias = slow
+  z = x
+  for w in weights[:-1]:
+    z = jax.nn.gelu(z @ w)
+  normal, _ = normalise(z @ weights[-1])
+  return x + normal * gain + bias
+
+
+def surprise(weights, slow, key, value) -> jax.Array:
+  """1/2 |f(M; k) - v|^2, summed over the last axis."""
+  return 0.5 * jnp.sum((recall(weights, slow, key) - value) ** 2, -1)
