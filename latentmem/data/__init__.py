@@ -1,8 +1,8 @@
 """From corpora and tasks to batches. `make(dict(kind='corpus', corpus='stdlib', tokens='bytes'))` builds a source.
 
-A batch is a dict of numpy arrays [rows, length]: tokens_BT, targets_BT, weights_BT (0: not scored), reset_BT (a document
-begins here), position_BT (index within the document), and bytes_BT (what the target stands for) where tokens are not bytes.
-Rows are continuous: row b of a batch goes on where row b of the batch before it ended.
+A batch is a dict of numpy arrays [rows, length]: tokens_BT, targets_BT, weights_BT (0: not scored), reset_BT (a
+document begins here), position_BT (index within the document), and bytes_BT (what the target stands for) where tokens
+are not bytes. Rows are continuous: row b of a batch goes on where row b of the batch before it ended.
 """
 
 from latentmem.base import naming

@@ -25,7 +25,8 @@ class Corpus(source.Base):
   Attributes:
     corpus: Kind and fields of the corpus.
     tokens: Kind and fields of the tokens.
-    max_document: Longer documents are cut into parts of so many tokens, each read as a document of its own; 0 cuts none.
+    max_document: Longer documents are cut into parts of so many tokens, each read as a document of its own; 0 cuts
+      none.
   """
 
   corpus: dict = dataclasses.field(default_factory=lambda: dict(kind='stdlib'))
@@ -104,13 +105,14 @@ class Corpus(source.Base):
     laid = stream.Stream(self.train_documents, rows, length, align, seed=seed, longest=self.max_document)
     if len(laid.first_P) < rows:
       raise InputError(
-          f'The corpus has {len(laid.first_P)} documents to train on, too few for {rows} rows: rows would read the same at once. '
-          f'Fewer rows would do, or a smaller max_document (now {self.max_document}), which cuts long documents.')
+          f'The corpus has {len(laid.first_P)} documents to train on, too few for {rows} rows: they would read the '
+          f'same at once. Fewer rows would do, or a max_document (now {self.max_document}) that cuts long documents.')
     return pipeline.endless(laid, rows, shard, shards)
 
   def heldout(self, rows, length, align=1, shard=0, shards=1):
     pipeline.check_align(length, align)
     if not self.split.heldout:
       raise InputError(f'The corpus {self.corpus} holds nothing out; a heldout share above 0 would do.')
-    laid = stream.Stream(self.heldout_documents, rows, length, align, seed=HELDOUT_SEED, longest=self.max_document, epochs=1)
-    return pipeline.finite(laid, laid.steps(), rows, shard, shards)
+    laid = stream.Stream(self.heldout_documents, rows, length, align, seed=HELDOUT_SEED, longest=self.max_document,
+                         epochs=1)
+    return pipeline.Batches(laid, laid.steps(), rows, shard, shards)

@@ -4,11 +4,11 @@
     row 1   |doc b . . .--|doc c . . . . . . . .|          | reset: the row forgets all before it
             step 0      step 1       step 2                a long document goes on in the next batch of its row
 
-Inputs are a document's tokens but the last, targets its tokens but the first: the last token has nothing to predict and is not
-read, so every pair of neighbours is scored exactly once an epoch.
+Inputs are a document's tokens but the last, targets its tokens but the first: the last token has nothing to predict and
+is not read, so every pair of neighbours is scored exactly once an epoch.
 
-Each epoch goes through the documents in an order of its own (seed, epoch), each to the row that is free first. Rows stay level
-within a document, and one number, the step, says where everything is.
+Each epoch goes through the documents in an order of its own (seed, epoch), each to the row that is free first. Rows
+stay level within a document, and one number, the step, says where everything is.
 """
 
 import bisect
@@ -38,8 +38,9 @@ class Documents:
   def parts(self, longest: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """What is read as one document: first_P, size_P (inputs).
 
-    Documents of more than `longest` inputs (0: no limit) are cut into parts of `longest`; the token at a cut is the target of
-    one part and the first input of the next. Documents of fewer than two tokens have nothing to predict and are left out.
+    Documents of more than `longest` inputs (0: no limit) are cut into parts of `longest`; the token at a cut is the
+    target of one part and the first input of the next. Documents of fewer than two tokens have nothing to predict and
+    are left out.
     """
     starts_D = np.concatenate([[0], self.ends_D[:-1]]).astype(np.int64)
     inputs_D = self.ends_D - starts_D - 1

@@ -1,7 +1,7 @@
 """A task as a source: every example a document, drawn when it is needed.
 
-Example i is a pure function of (seed, i), so nothing is stored and any position can be returned to. An example longer than
-a batch's rows runs over several batches, from its row's first column; a shorter one is padded with weight 0.
+Example i is a pure function of (seed, i), so nothing is stored and any position can be returned to. An example longer
+than a batch's rows runs over several batches, from its row's first column; a shorter one is padded with weight 0.
 """
 
 import dataclasses
@@ -75,7 +75,7 @@ class Task(source.Base):
     self._check(length, align)
     steps = math.ceil(self.heldout_examples / rows) * self._pieces(length)
     row = self._rows(HELDOUT, self.heldout_seed, rows, length, self.heldout_examples)
-    return pipeline.finite(row, steps, rows, shard, shards)
+    return pipeline.Batches(row, steps, rows, shard, shards)
 
   def _check(self, length, align):
     """Only an example that goes on in the next batch needs its pieces to end where a chunk ends."""

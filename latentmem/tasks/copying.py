@@ -4,8 +4,8 @@
                                 b d a c      asked, at the markers; the answer is never shown
 
 Gu & Dao 2023, Mamba (arXiv 2312.00752), section 4.1.1: 16 symbols out of a vocabulary of 16 in 4096 tokens. With
-`selective=False` the symbols stand together at the start, the copying task of Hochreiter & Schmidhuber 1997 and Arjovsky et al.
-2016 (there with one marker and blanks after it; here every place that asks holds the marker).
+`selective=False` the symbols stand together at the start, the copying task of Hochreiter & Schmidhuber 1997 and
+Arjovsky et al. 2016 (there with one marker and blanks after it; here every place that asks holds the marker).
 
 Token 0 is noise, 1 the marker, 2 to V - 1 are symbols, drawn uniformly with replacement.
 """
@@ -40,8 +40,8 @@ class Copying(interface.Base):
     if self.vocab <= FIRST:
       raise InputError(f'copying needs a vocab of at least {FIRST + 1}; vocab is {self.vocab}.')
     if self.symbols < 1 or self.length < 2 * self.symbols:
-      raise InputError(f'copying {self.symbols} symbols needs symbols >= 1 and a length of at least {2 * self.symbols}; '
-                       f'length is {self.length}.')
+      raise InputError(f'copying {self.symbols} symbols needs symbols >= 1 and a length of at least '
+                       f'{2 * self.symbols}; length is {self.length}.')
 
   def draw(self, rng):
     stretch = self.length - self.symbols

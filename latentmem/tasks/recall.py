@@ -4,8 +4,9 @@
      .  .  .  . ...  .  .   . v2 . . .  v1 . ...     asked, at the key; the value is never shown again
 
 Arora et al. 2023, Zoology (arXiv 2312.04927), with the parameters of its reference implementation (`multiquery_ar`):
-keys from [1, V/2), values from [V/2, V), each without replacement; each key is asked once, in a slot of two tokens; slots are
-drawn without replacement with p(s) ~ a s^(a-1), s = 1, 2, ..., so most keys come soon after the pairs and a few late.
+keys from [1, V/2), values from [V/2, V), each without replacement; each key is asked once, in a slot of two tokens;
+slots are drawn without replacement with p(s) ~ a s^(a-1), s = 1, 2, ..., so most keys come soon after the pairs and a
+few late.
 
 N tokens, D pairs, V vocabulary, S slots.
 """
@@ -46,10 +47,11 @@ class Recall(interface.Base):
                        f'it got pairs={self.pairs}, passes={self.passes}, power={self.power}.')
     least = 2 * self.pairs * (self.passes + 1)
     if self.length % 2 or self.length < least:
-      raise InputError(f'recall of {self.pairs} pairs shown {self.passes} times needs an even length of at least {least}; '
-                       f'length is {self.length}.')
+      raise InputError(f'recall of {self.pairs} pairs shown {self.passes} times needs an even length of at least '
+                       f'{least}; length is {self.length}.')
     if self.vocab // 2 - 1 < self.pairs:
-      raise InputError(f'recall of {self.pairs} pairs needs a vocab of at least {2 * self.pairs + 2}; vocab is {self.vocab}.')
+      raise InputError(f'recall of {self.pairs} pairs needs a vocab of at least {2 * self.pairs + 2}; '
+                       f'vocab is {self.vocab}.')
 
   @functools.cached_property
   def slots_S(self) -> np.ndarray:

@@ -63,6 +63,7 @@ class Bits(interface.Scorer):
     n = dict.fromkeys(('nats', 'bytes', 'tokens'), np.zeros(len(self.names))) | self.totals()
     bits = lambda nats, size: interface.ratio(nats / math.log(2), size)
     return dict(bits_per_byte=bits(n['nats'].sum(), n['bytes'].sum()),
-                by_position={name: bits(nats, size) for name, nats, size in zip(self.names, n['nats'], n['bytes']) if size},
+                by_position={name: bits(nats, size)
+                             for name, nats, size in zip(self.names, n['nats'], n['bytes']) if size},
                 loss=interface.ratio(n['nats'].sum(), n['tokens'].sum()),
                 tokens=int(n['tokens'].sum()), bytes=int(n['bytes'].sum()))

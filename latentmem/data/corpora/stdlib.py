@@ -1,14 +1,15 @@
-"""The sources of the running Python's standard library: real text that every machine has. One module, one document.
+"""The running Python's standard library, its sources: real text that every machine has. A module is a document.
 
-Names are modules' (`asyncio.tasks`; a package's `__init__` is the package). Left out: tests (any part of the path called
-test, tests or idle_test), installed packages (site-packages, dist-packages), lib2to3 (gone from newer Pythons, mostly
-grammar tables), pydoc_data (the language reference in one literal, a fifteenth of all text), _sysconfigdata* (written by the
-machine's own build), and files whose path is no module name.
+Names are modules' (`asyncio.tasks`; a package's `__init__` is the package). Left out: tests (any part of the path
+called test, tests or idle_test), installed packages (site-packages, dist-packages), lib2to3 (gone from newer Pythons),
+pydoc_data (the language reference in one literal, a fifteenth of all text), _sysconfigdata* (written by the machine's
+own build), and files whose path is no module name.
 
 The text differs between Python versions; the fingerprint tells.
 """
 
 import dataclasses
+import os
 import pathlib
 import sysconfig
 import tokenize
@@ -37,17 +38,19 @@ class Stdlib(interface.Base):
     return f'The standard library in {self.folder()}'
 
   def documents(self):
-    found = {}
-    for file in self.folder().rglob('*.py'):
-      parts = list(file.relative_to(self.folder()).with_suffix('').parts)
-      if LEFT_OUT.intersection(parts) or parts[-1].startswith('_sysconfigdata'):
-        continue
-      parts = parts[:-1] if len(parts) > 1 and parts[-1] == '__init__' else parts
-      if all(p.isidentifier() for p in parts):
-        found['.'.join(parts)] = file
-    for name, file in sorted(found.items()):
+    for name, file in sorted(self._modules()):
       try:
         with tokenize.open(file) as f:  # minds the encoding a source declares
           yield interface.Document(name, f.read())
       except (SyntaxError, UnicodeDecodeError, OSError) as e:
         raise InputError(f'{file} cannot be read as Python source: {e}.') from e
+
+  def _modules(self):
+    """Names and files."""
+    for folder, folders, files in os.walk(self.folder()):
+      folders[:] = [f for f in folders if f.isidentifier() and f not in LEFT_OUT]
+      package = pathlib.Path(folder).relative_to(self.folder()).parts
+      for stem, suffix in map(os.path.splitext, files):
+        if suffix == '.py' and stem.isidentifier() and stem not in LEFT_OUT and not stem.startswith('_sysconfigdata'):
+          parts = package if package and stem == '__init__' else (*package, stem)
+          yield '.'.join(parts), pathlib.Path(folder, stem + suffix)

@@ -1,9 +1,14 @@
 """What tokens are: text to ids and back, and how many bytes of text each id stands for."""
 
+import contextlib
 import dataclasses
+import importlib
+import pathlib
 from typing import ClassVar
 
 import numpy as np
+
+from latentmem.base.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,3 +49,52 @@ class Base:
   def pieces(self, ids) -> list[str]:
     """What each id looks like on its own."""
     return [self.decode([i]) for i in np.asarray(ids).tolist()]
+
+
+def sizes(text: str, ends) -> np.ndarray:
+  """Bytes of `text` (UTF-8) by token, from the characters at which tokens end.
+
+  Where tokens share a character, or the tokenizer left some out, the bytes go to the token that first reaches their
+  end; what is behind the last token goes to it. So the sizes add up to the text.
+  """
+  bytes_C = np.cumsum([0, *(len(c.encode('utf-8', errors='surrogateescape')) for c in text)])
+  ends_N = np.maximum.accumulate(np.asarray(ends, np.int64)) if len(ends) else np.zeros(0, np.int64)
+  if len(ends_N):
+    ends_N[-1] = len(text)
+  return np.diff(bytes_C[ends_N], prepend=0)
+
+
+def package(name: str):
+  """The package, imported. Raises InputError where it is not installed."""
+  try:
+    return importlib.import_module(name)
+  except ImportError as e:
+    raise InputError(f'These tokens need the package {name}; pip install {name} would do.') from e
+
+
+def check_file(kind: str, path: str, what: str):
+  """Raises InputError unless `path` is a file."""
+  if not path:
+    raise InputError(f'{kind} needs a path to {what}.')
+  if not pathlib.Path(path).is_file():
+    raise InputError(f'{kind} needs {what}; there is no file {path!r}.')
+
+
+def inside(path: str, name: str) -> str:
+  """`path`, or the file `name` in it where it is a folder."""
+  return str(pathlib.Path(path) / name) if path and pathlib.Path(path).is_dir() else path
+
+
+def content(path: str) -> bytes:
+  """A file's bytes."""
+  return pathlib.Path(path).read_bytes()
+
+
+@contextlib.contextmanager
+def readable(path: str, what: str):
+  """What a tokenizer's package raises over a file, as an InputError that names it."""
+  try:
+    yield
+  except Exception as e:  # the packages raise bare Exception and RuntimeError
+    said = str(e).strip() or type(e).__name__
+    raise InputError(f'{path} cannot be read as a {what}: {said.splitlines()[0]}') from e

@@ -1,0 +1,51 @@
+"""A Hugging Face `tokenizer.json` file. Needs the package tokenizers, not transformers."""
+
+import dataclasses
+import functools
+import hashlib
+from typing import ClassVar
+
+import numpy as np
+
+from latentmem.data.tokens import interface
+
+
+@dataclasses.dataclass(frozen=True)
+class Huggingface(interface.Base):
+  """Tokens of a `tokenizer.json`, without the special tokens that it would add around a text.
+
+  Attributes:
+    path: The file, or the folder it lies in.
+  """
+
+  path: str = ''
+
+  short: ClassVar[str] = 'path'
+
+  def __post_init__(self):
+    interface.check_file('huggingface', self.file, 'a tokenizer.json')
+
+  @property
+  def file(self) -> str:
+    return interface.inside(self.path, 'tokenizer.json')
+
+  @functools.cached_property
+  def model(self):
+    package = interface.package('tokenizers')
+    with interface.readable(self.file, 'tokenizer.json'):
+      return package.Tokenizer.from_str(interface.content(self.file).decode())
+
+  @property
+  def vocab(self):
+    return max(self.model.get_vocab(with_added_tokens=True).values()) + 1
+
+  @functools.cached_property
+  def fingerprint(self):
+    return hashlib.sha256(interface.content(self.file)).hexdigest()
+
+  def encode_sized(self, text):
+    made = self.model.encode(text, add_special_tokens=False)
+    return np.asarray(made.ids, np.int32), interface.sizes(text, [end for _, end in made.offsets])
+
+  def decode(self, ids):
+    return self.model.decode(np.asarray(ids).tolist(), skip_special_tokens=False)

@@ -1,0 +1,50 @@
+"""A SentencePiece model file (`tokenizer.model`). Needs the package sentencepiece."""
+
+import dataclasses
+import functools
+import hashlib
+from typing import ClassVar
+
+import numpy as np
+
+from latentmem.data.tokens import interface
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentencepiece(interface.Base):
+  """SentencePiece tokens.
+
+  Attributes:
+    path: The model file.
+  """
+
+  path: str = ''
+
+  short: ClassVar[str] = 'path'
+
+  def __post_init__(self):
+    interface.check_file('sentencepiece', self.path, 'a model file, tokenizer.model')
+
+  @functools.cached_property
+  def model(self):
+    package = interface.package('sentencepiece')
+    with interface.readable(self.path, 'SentencePiece model'):
+      return package.SentencePieceProcessor(model_file=self.path)
+
+  @property
+  def vocab(self):
+    return self.model.get_piece_size()
+
+  @functools.cached_property
+  def fingerprint(self):
+    return hashlib.sha256(interface.content(self.path)).hexdigest()
+
+  def encode_sized(self, text):
+    pieces = self.model.encode(text, out_type='immutable_proto').pieces
+    return np.asarray([p.id for p in pieces], np.int32), interface.sizes(text, [p.end for p in pieces])
+
+  def decode(self, ids):
+    return self.model.decode(np.asarray(ids).tolist())
+
+  def pieces(self, ids):
+    return [self.model.id_to_piece(i).replace('\u2581', ' ') for i in np.asarray(ids).tolist()]
