@@ -1,1 +1,8 @@
-"""One loop for every model."""
+"""One loop for every model.
+
+`fields` and `evaluate_fields` are what a config records; `loop.train` is where training happens.
+"""
+
+from latentmem.train.settings import build, Evaluate, evaluate_fields, Train, train_fields as fields
+
+__all__ = ['build', 'Evaluate', 'evaluate_fields', 'fields', 'Train']

@@ -1,0 +1,24 @@
+"""Quickstart: a small language model of bytes with attention and a memory, on the standard library's sources.
+
+  python -m launch.train --config=configs/quickstart.py
+  python -m launch.train --config=configs/quickstart.py:none
+
+The second is the same model without its memory. After the colon: any memory.
+"""
+
+import ml_collections
+
+from latentmem import data, model, train
+
+
+def get_config(memory: str = 'titans') -> ml_collections.ConfigDict:
+  remembers = {} if memory == 'none' else dict(chunk=32)
+  return ml_collections.ConfigDict(dict(
+      seed=0,
+      mesh=dict(data=1, model=1),
+      model=model.fields('decoder', vocab=0, width=128, layers=2, compose=dict(kind='mag', heads=4, window=64),
+                         memory=dict(kind=memory) | remembers),
+      data=data.fields(dict(kind='corpus', corpus='stdlib', tokens='bytes')),
+      train=train.fields(steps=600, rows=8, length=512, learning_rate=2e-3, warmup=50, evaluate_every=0, save_every=200,
+                         telemetry_every=25),
+      evaluate=train.evaluate_fields(rows=8, length=1024)))

@@ -1,0 +1,29 @@
+"""Associative recall by one memory and nothing else: what a layer remembers of pairs it has seen once.
+
+  python -m launch.train --config=configs/recall.py:titans
+  python -m launch.train --config=configs/recall.py:titans,pairs=64
+
+The first has 16 pairs in 64 tokens, the second 64 pairs in 256. After the colon: any memory, and pairs=, length=,
+steps=, lr= as wanted; every other field by its name, as in --config.model.memory.chunk=16.
+"""
+
+import ml_collections
+
+from latentmem import data, model, train
+
+
+def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
+  kind, *rest = choice.split(',')
+  chosen = dict(each.split('=') for each in rest)
+  pairs = int(chosen.get('pairs', 16))
+  length = int(chosen.get('length', 4 * pairs))
+  memory = dict(kind=kind) | ({} if kind == 'none' else dict(chunk=32))
+  memory |= dict(heads=2, head_width=32) if kind in ('titans', 'linear', 'delta') else {}
+  return ml_collections.ConfigDict(dict(
+      seed=0,
+      mesh=dict(data=1, model=1),
+      model=model.fields('decoder', vocab=0, width=64, layers=2, compose=dict(kind='plain'), memory=memory),
+      data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length))),
+      train=train.fields(steps=int(chosen.get('steps', 600)), rows=64, length=length,
+                         learning_rate=float(chosen.get('lr', 3e-3)), warmup=50, save_every=200, evaluate_every=100),
+      evaluate=train.evaluate_fields(rows=64)))

@@ -1,0 +1,242 @@
+"""Checkpoints: Orbax writes them behind training's back, whole or not at all; a sealed list of checksums tells a
+damaged one from a good one, which Orbax does not.
+
+    checkpoints/<step>/state, data    what Orbax writes: the train state, and the position in the data
+    checkpoints/<step>/sha256.json    written after Orbax has committed; a step without it was never finished
+    damaged/<step>                    steps whose files no longer have their checksums, put aside
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+
+from absl import logging
+import jax
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.train import optim
+
+SEAL = 'sha256.json'
+
+
+class Checkpoints:
+  """The checkpoints of one run. Use as a context: leaving it waits for what is still being written."""
+
+  def __init__(self, run: records.Run, keep: int = 2, keep_every: int = 0):
+    """Keeps the last `keep`, and those at multiples of `keep_every`."""
+    self.run, self.folder = run, run.checkpoints
+    self._pending = None
+    self._thread = concurrent.futures.ThreadPoolExecutor(1, 'checkpoint')
+    self._orbax = None
+    self._keep, self._keep_every = keep, keep_every
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, kind, *_):
+    try:
+      self.wait()
+    except Exception:
+      # The error that is already on its way is the one to tell.
+      if kind is None:
+        raise
+    finally:
+      self._thread.shutdown()
+      if self._orbax is not None:
+        self._orbax.close()
+
+  def save(self, step: int, state, data) -> None:
+    """Begins to write a step and returns once the arrays are copied. `data` is the data iterator.
+
+    Raises InputError where the disk is full, also for the step before.
+    """
+    self.wait()
+    with records.full_disk_told(self.folder / str(step)):
+      response = self._open().save_checkpointables_async(step, dict(state=state, data=data))
+    self._pending = self._thread.submit(self._finish, step, response)
+
+  def wait(self) -> None:
+    """Returns once what was begun is on the disk and sealed."""
+    pending, self._pending = self._pending, None
+    if pending is not None:
+      with records.full_disk_told(self.folder):
+        pending.result()
+
+  def restore(self, state, data, report=logging.warning):
+    """The latest good step -> its state, or None where training has to start from the beginning.
+
+    Args:
+      state: Its shapes, dtypes and shardings.
+      data: The data iterator, which is set to where the step left it.
+      report: Told in words about every step that is passed over.
+
+    Raises InputError where all checkpoints are damaged, or where the latest good one does not fit `state`.
+    """
+    damaged = []
+    for step in reversed(steps_in(self.folder)):
+      path = self.folder / str(step)
+      trouble = problem(path)
+      if trouble is None:
+        fits(path, state.params)
+        return self._load(step, state, data)
+      if trouble == UNSEALED:
+        report(f'Checkpoint {path} was not finished; it is removed.')
+        self._alone(lambda path=path: shutil.rmtree(path))
+        continue
+      damaged.append(f'{path}: {trouble}')
+      report(f'Checkpoint {path} is damaged ({trouble}); going back to the one before. It is kept in '
+             f'{self.run.path / "damaged"}.')
+    if damaged and not any(problem(self.folder / str(s)) is None for s in steps_in(self.folder)):
+      raise InputError(f'Every checkpoint is damaged: {"; ".join(damaged)}. '
+                       f'Remove {self.folder} to start from the beginning, or give another --workdir.')
+    return None
+
+  def _load(self, step, state, data):
+    for later in steps_in(self.folder):
+      if later > step:
+        self._alone(lambda later=later: put_aside(self.folder / str(later), self.run.path / 'damaged'))
+    loaded = self._open().load_checkpointables(step, dict(state=state, data=data))
+    return loaded['state']
+
+  def _open(self):
+    if self._orbax is None:
+      from orbax.checkpoint import v1 as ocp
+      keep = ocp.training.preservation_policies
+      policies = [keep.LatestN(self._keep)] + ([keep.EveryNSteps(self._keep_every)] if self._keep_every else [])
+      self._orbax = ocp.training.Checkpointer(
+          self.folder.absolute(), save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
+          preservation_policy=keep.AnyPreservationPolicy(policies), cleanup_tmp_directories=True)
+    return self._orbax
+
+  def _finish(self, step, response):
+    response.result()
+    if jax.process_index() == 0:
+      seal(self.folder / str(step))
+
+  def _alone(self, change):
+    """Changes files by the first process only, the others waiting."""
+    if jax.process_index() == 0:
+      change()
+    if jax.process_count() > 1:
+      from jax.experimental import multihost_utils
+      multihost_utils.sync_global_devices('checkpoint')
+
+
+UNSEALED = f'it has no {SEAL}'
+
+
+def steps_in(folder: pathlib.Path) -> list[int]:
+  """Steps that have been committed in a folder of checkpoints, in order."""
+  if not folder.is_dir():
+    return []
+  return sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit() and p.is_dir())
+
+
+def seal(path: pathlib.Path) -> None:
+  """Writes the checksums of every file of a step."""
+  files = [p for p in sorted(path.rglob('*')) if p.is_file() and p.name != SEAL]
+  for each in files:
+    _to_disk(each)
+  records.write_json(path / SEAL, {str(p.relative_to(path)): checksum(p) for p in files})
+
+
+def problem(path: pathlib.Path) -> str | None:
+  """What is wrong with a step's files; None where every one has the checksum it was sealed with."""
+  if not (path / SEAL).exists():
+    return UNSEALED
+  try:
+    sums = json.loads((path / SEAL).read_text())
+    for name, (size, digest) in sums.items():
+      if not (path / name).exists():
+        return f'{name} is missing'
+      found = checksum(path / name)
+      if found != [size, digest]:
+        return f'{name} has {found[0]} bytes, not {size}' if found[0] != size else f'{name} has another checksum'
+  except (ValueError, TypeError, AttributeError):
+    return f'{SEAL} cannot be read'
+  return None
+
+
+def checksum(path: pathlib.Path) -> list:
+  """[bytes, sha256] of a file."""
+  with open(path, 'rb') as file:
+    digest = hashlib.file_digest(file, 'sha256').hexdigest()
+  return [path.stat().st_size, digest]
+
+
+def put_aside(path: pathlib.Path, folder: pathlib.Path) -> None:
+  """Moves a step into `folder`, under a name that is free."""
+  folder.mkdir(exist_ok=True)
+  name, number = path.name, 1
+  while (folder / name).exists():
+    name, number = f'{path.name}.{number}', number + 1
+  os.replace(path, folder / name)
+
+
+def fits(path: pathlib.Path, params) -> None:
+  """Raises InputError where a step's parameters have other names or shapes than `params`."""
+  found, wanted = _shapes(_saved(path)), _shapes(params)
+  shown = lambda shapes, name: str(shapes[name]) if name in shapes else 'none'
+  wrong = [f'{name} is {shown(found, name)} there, {shown(wanted, name)} wanted'
+           for name in sorted(found.keys() | wanted.keys()) if found.get(name) != wanted.get(name)]
+  if wrong:
+    more = f', and {len(wrong) - 3} more' if len(wrong) > 3 else ''
+    raise InputError(f'{path} does not fit the model: {"; ".join(wrong[:3])}{more}. The config that it was '
+                     f'trained with is {path.parent.parent / "config.json"}.')
+
+
+def load_params(workdir: os.PathLike | str, step: int | None = None, want=None):
+  """(config, params) of a run, at `step` or at its latest good checkpoint.
+
+  Args:
+    workdir: A run's folder.
+    step: Which checkpoint; None for the latest.
+    want: Shapes that the parameters must have, as a tree like them; None for any.
+
+  Raises InputError where there is no such run or checkpoint, where it is damaged, or does not fit `want`.
+  """
+  run = records.read(workdir)
+  steps = steps_in(run.checkpoints)
+  if not steps or (step is not None and step not in steps):
+    raise InputError(f'{run.checkpoints} has no checkpoint' + (f' of step {step}; it has {steps}.' if steps else '.'))
+  for each in reversed(steps) if step is None else [step]:
+    path = run.checkpoints / str(each)
+    trouble = problem(path)
+    if trouble is None:
+      if want is not None:
+        fits(path, want)
+      return run.config, _load_params(path)
+    logging.warning('Checkpoint %s is damaged (%s).', path, trouble)
+  raise InputError(f'{path} is damaged: {trouble}.' if step is not None else
+                   f'Every checkpoint in {run.checkpoints} is damaged; the oldest: {trouble}.')
+
+
+def _saved(path: pathlib.Path):
+  """Shapes and dtypes of the parameters in a step."""
+  from orbax.checkpoint import v1 as ocp
+  return ocp.metadata(path.absolute(), 'state').metadata['params']
+
+
+def _shapes(tree) -> dict[str, tuple[int, ...]]:
+  leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+  return {optim.name_of(where).removeprefix('params/'): tuple(leaf.shape) for where, leaf in leaves}
+
+
+def _load_params(path: pathlib.Path):
+  """The parameters of a step alone, on the first device."""
+  from orbax.checkpoint import v1 as ocp
+  here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+  shapes = jax.tree.map(lambda m: jax.ShapeDtypeStruct(m.shape, m.dtype, sharding=here), _saved(path))
+  context = ocp.Context()
+  context.pytree.loading.partial_load = True
+  with context:
+    return ocp.load_checkpointables(path.absolute(), dict(state=dict(params=shapes)))['state']['params']
+
+
+def _to_disk(path: pathlib.Path) -> None:
+  with open(path, 'rb') as file:
+    os.fsync(file.fileno())

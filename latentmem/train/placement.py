@@ -1,0 +1,51 @@
+"""Which device holds what: rows over the 'data' axis of the mesh, parameters by the model's rules.
+
+B rows.
+"""
+
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+import numpy as np
+
+from latentmem.base.errors import InputError
+from latentmem.train.state import batch_axes, fresh_carry, TrainState
+
+
+class Placement:
+  """Shardings for batches, carries and train states on one mesh with the axes 'data' and 'model'."""
+
+  def __init__(self, mesh: jax.sharding.Mesh):
+    self.mesh = mesh
+    self.rows = NamedSharding(mesh, PartitionSpec('data'))
+    self.everywhere = NamedSharding(mesh, PartitionSpec())
+
+  def check(self, rows: int) -> None:
+    """Raises InputError where the rows cannot be shared out."""
+    parts = self.mesh.shape['data']
+    if rows % parts:
+      raise InputError(f'rows={rows} cannot be shared by {parts} devices; rows must be a multiple of {parts}, or '
+                       f'mesh.data a divisor of rows.')
+
+  def batch(self, batch: dict) -> dict:
+    """A process's numpy rows as global arrays."""
+    put = lambda x: jax.make_array_from_process_local_data(self.rows, x)
+    return {name: put(x) for name, x in batch.items()}
+
+  def local(self, x_B: jax.Array) -> np.ndarray:
+    """This process's rows of a global array."""
+    if x_B.is_fully_addressable:
+      return np.asarray(x_B)
+    pieces = {shard.index[0].start or 0: shard.data for shard in x_B.addressable_shards}
+    return np.concatenate([np.asarray(pieces[start]) for start in sorted(pieces)])
+
+  def of_carry(self, model, params, rows: int):
+    """Shardings of a carry, rows over 'data'."""
+    def leaf(_, axis):
+      return NamedSharding(self.mesh, PartitionSpec(*[None] * axis, 'data')) if axis >= 0 else self.everywhere
+    shapes = jax.eval_shape(lambda p: fresh_carry(model, p, rows), params)
+    return jax.tree.map(leaf, shapes, batch_axes(model, params))
+
+  def of_state(self, model, state: TrainState, rows: int) -> TrainState:
+    """Shardings of a train state (or of its shapes)."""
+    everywhere = lambda tree: jax.tree.map(lambda _: self.everywhere, tree)
+    return everywhere(state)._replace(carry=self.of_carry(model, state.params, rows))

@@ -1,0 +1,82 @@
+"""The compiled programs of training: one state, one step, one look at the memories.
+
+B rows, T tokens.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from latentmem.base import flops
+from latentmem.train import blame, optim, telemetry
+from latentmem.train import state as states
+from latentmem.train import step as steps
+from latentmem.train.placement import Placement
+from latentmem.train.settings import Train
+
+
+class Program:
+  """A model's training on a mesh, compiled when first used.
+
+  Attributes:
+    shapes: Of the train state, with shardings.
+  """
+
+  def __init__(self, model, settings: Train, place: Placement):
+    place.check(settings.rows)
+    self.model, self.settings, self.place = model, settings, place
+    self._optimizer = optim.adamw(settings.weight_decay, settings.undecayed, settings.beta1, settings.beta2,
+                                  settings.epsilon)
+    self._create = lambda key: states.create(model, self._optimizer, settings.rows, key)
+    shapes = jax.eval_shape(self._create, jax.random.key(0))
+    self._axes = states.batch_axes(model, shapes.params)
+    self._shardings = place.of_state(model, shapes, settings.rows)
+    self.shapes = jax.tree.map(lambda s, where: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=where), shapes,
+                               self._shardings)
+    self._compiled = None
+    self._watch = jax.jit(functools.partial(telemetry.watch, model))
+
+  def create(self, seed: int) -> states.TrainState:
+    """The state before the first step."""
+    return jax.jit(self._create, out_shardings=self._shardings)(jax.random.key(seed))
+
+  def step(self, state, batch):
+    """-> state, measured. The state that is given may not be used again."""
+    if self._compiled is None:
+      self._compile(batch)
+    return self._compiled(state, batch)
+
+  def watch(self, state, batch) -> dict:
+    """Telemetry of one batch, read with the carry as it stands."""
+    return self._watch(state.params, state.carry, batch)
+
+  @property
+  def flops(self) -> int | None:
+    """Operations of one step; None before it is compiled."""
+    return self._flops if self._compiled else None
+
+  def _compile(self, batch):
+    s = self.settings
+    schedule = optim.schedule(s.schedule, s.learning_rate, s.steps, s.warmup, s.final, s.decay)
+    step = functools.partial(steps.train_step, self.model, self._optimizer, schedule, self._axes, clip=s.clip,
+                             accumulate=s.accumulate, z_loss=s.z_loss, skips_allowed=s.skips_allowed)
+    traced = jax.jit(step, donate_argnums=0, out_shardings=(self._shardings, self.place.everywhere)).trace(
+        self.shapes, batch)
+    self._flops = flops.of(traced.jaxpr)
+    self._compiled = traced.lower().compile()
+
+  def culprit(self, state, batch) -> str:
+    """What went non-finite first in the step that stopped training: `batch`, and the state it left."""
+    for name, tree in (('parameter', state.params), ('carry', state.carry)):
+      for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not bool(jnp.isfinite(leaf).all()):
+          return f'{name} {optim.name_of(path)}'
+    rng = jax.random.fold_in(state.rng, state.step - 1)
+    place = blame.first_nonfinite(
+        lambda params, carry, batch: steps.gradient(self.model, params, carry, batch, rng, self._axes,
+                                                    self.settings.accumulate, self.settings.z_loss)[:2],
+        state.params, state.carry, batch)
+    if place is not None:
+      return str(place)
+    return 'nothing that could be found when the step was repeated'

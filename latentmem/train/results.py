@@ -1,0 +1,66 @@
+"""The first and the last page of a run's folder: what it was begun with, what it came to."""
+
+import os
+
+import jax
+import numpy as np
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.train import meter
+
+
+def begin(path: os.PathLike | str, config: dict, source) -> records.Run:
+  """A run's folder with config.json and data.json, new or as it was left.
+
+  Raises InputError where the folder holds a run with another config, or one that read other data.
+  """
+  run = records.create(path, config) if jax.process_index() == 0 else records.Run(path)
+  if jax.process_count() > 1:
+    from jax.experimental import multihost_utils
+    multihost_utils.sync_global_devices('begin')
+  described = records.plain(source.describe())
+  before = run.path / 'data.json'
+  if not before.exists():
+    if jax.process_index() == 0:
+      run.write(before.name, described)
+  elif (was := records.read_json(before)['fingerprint']) != described['fingerprint']:
+    raise InputError(f'{run.path} was trained on other data (fingerprint {was[:12]}, now {described["fingerprint"][:12]}; '
+                     f'see {before}). Give another --workdir, or the data it had.')
+  return run
+
+
+def finish(run: records.Run, trained, source) -> dict:
+  """Writes result.json of a run whose steps are all made, and returns it."""
+  lines, scores = run.metrics('train'), run.metrics('heldout')[-1]
+  last = lines[-1]
+  rows, steps = run.config['train']['rows'], last['step']
+  rates = [line['tokens_per_s'] for line in lines if line['tokens_per_s']]
+  previous = run.result or {}
+  flops = trained.flops or previous.get('flops_per_step')
+  result = dict(
+      heldout={k: v for k, v in scores.items() if k not in ('step', 'split')},
+      train=dict(loss=last['loss'], bits=last['bits'], skipped=last['skipped']),
+      steps=steps, tokens=last['tokens'], seconds=last['seconds'],
+      tokens_per_s=float(np.median(rates)) if rates else None,
+      flops_per_step=flops, flops=flops and flops * steps,
+      peak_memory=meter.peak_memory(), **meter.sizes(trained.state, rows),
+      seed=run.config['seed'], data=records.plain(source.describe()), versions=records.versions(),
+      commit=records.commit(), machine=records.machine(jax.devices()))
+  run.write('result.json', result)
+  return result
+
+
+def told(result: dict) -> str:
+  """The result in a few lines, for the person who waited."""
+  heldout = result['heldout']
+  lines = []
+  if heldout.get('bits_per_byte') is not None:
+    lines.append(f'held-out bits per byte  {heldout["bits_per_byte"]:.4f}')
+    lines += [f'  at {where:>10}  {bits:.4f}' for where, bits in heldout['by_position'].items() if bits is not None]
+  if heldout.get('accuracy') is not None:
+    lines.append(f'held-out accuracy  {heldout["accuracy"]:.2%} of answers')
+  rate = result['tokens_per_s']
+  lines.append(f'{result["parameters"]:,} parameters, {result["tokens"]:,} tokens, {result["seconds"]:.0f} s'
+               + (f', {rate:,.0f} tokens/s' if rate else ''))
+  return '\n'.join(lines)

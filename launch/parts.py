@@ -1,0 +1,57 @@
+"""A config's dicts to the things that they name. Settings stop here."""
+
+from typing import NamedTuple
+
+import jax
+
+from latentmem import data, model, train
+from latentmem.base.errors import hint, InputError
+from latentmem.train.placement import Placement
+
+
+class Parts(NamedTuple):
+  """What a config names. `config` has every field, those that follow from the data included."""
+
+  config: dict
+  source: object
+  model: object
+  train: train.Train
+  evaluate: train.Evaluate
+  place: Placement
+
+
+def build(config: dict) -> Parts:
+  """Builds all parts.
+
+  Raises InputError for fields that do not exist or do not fit together, and for a corpus that cannot be read.
+  """
+  known = ('seed', 'mesh', 'model', 'data', 'train', 'evaluate')
+  for name in config:
+    if name not in known:
+      raise InputError(f'A config has no {name!r}{hint(name, known)}; it has {list(known)}.')
+  filled_data = data.fields(config['data'])
+  source = data.make(filled_data)
+  filled_model = with_vocab(model.fields(**config['model']), source)
+  settings = train.build(train.Train, config['train']), train.build(train.Evaluate, config['evaluate'])
+  whole = dict(config, data=filled_data, model=filled_model, train=train.fields(**config['train']),
+               evaluate=train.evaluate_fields(**config['evaluate']))
+  return Parts(whole, source, model.make(**filled_model), *settings, Placement(mesh(**config['mesh'])))
+
+
+def with_vocab(fields: dict, source) -> dict:
+  """A model's fields with the vocabulary of its data, where the config leaves it open (0)."""
+  vocab = fields['vocab'] or source.vocab
+  if vocab < source.vocab:
+    raise InputError(f'model.vocab={vocab} is too small for the data, which have {source.vocab} tokens; '
+                     'model.vocab=0 takes what the data need.')
+  return dict(fields, vocab=vocab)
+
+
+def mesh(data: int = -1, model: int = 1) -> jax.sharding.Mesh:
+  """The devices as ('data', 'model'); -1 takes as many as there are."""
+  devices = jax.devices()
+  data = len(devices) // model if data == -1 else data
+  if model < 1 or not 1 <= data * model <= len(devices):
+    raise InputError(f'mesh.data={data} and mesh.model={model} need {data * model} devices; there are {len(devices)}.')
+  axes = (jax.sharding.AxisType.Auto,) * 2
+  return jax.make_mesh((data, model), ('data', 'model'), axis_types=axes, devices=devices[:data * model])

@@ -1,0 +1,99 @@
+"""What every launcher shares: flags, errors in one line, exit codes, and a config turned into the things it names.
+
+A mistake of the user prints `error: ...` and exits with code 2; anything else is a bug, and keeps its traceback.
+"""
+
+from collections.abc import Callable
+import copy
+import pathlib
+import re
+import sys
+
+from absl import app, flags, logging
+
+from latentmem.base.errors import hint, InputError
+
+
+def run(main: Callable[[], int | None]) -> None:
+  """Parses the flags, then runs `main`; its result is the exit code."""
+  app.run(lambda _: _guarded(main), flags_parser=_parse)
+
+
+def fail(message: str) -> None:
+  """Prints an error and leaves with code 2."""
+  print(f'error: {message}', file=sys.stderr, flush=True)
+  raise SystemExit(2)
+
+
+def define_config() -> flags.FlagHolder:
+  """The flag --config=FILE.py[:choice], with --config.FIELD=VALUE for every field in it."""
+  from ml_collections import config_flags
+  return config_flags.DEFINE_config_file('config', lock_config=True,
+                                         help_string='Config file, as in configs/recall.py:titans.')
+
+
+def config_of(holder) -> dict:
+  """The config as nested dicts. Raises InputError where the flag is missing, or its file cannot be read."""
+  if flags.FLAGS['config'].value is None:
+    raise InputError('--config is missing; for example --config=configs/quickstart.py.')
+  try:
+    return copy.deepcopy(holder.value.to_dict())
+  except OSError as error:
+    raise InputError(f'The config file cannot be read: {error}') from None
+
+
+def config_name() -> str:
+  """'recall-titans' for --config=configs/recall.py:titans."""
+  from ml_collections import config_flags
+  path, _, choice = config_flags.get_config_filename(flags.FLAGS['config']).partition(':')
+  return re.sub(r'[^\w.=]+', '-', '-'.join(filter(None, (pathlib.Path(path).stem, choice))))
+
+
+def _guarded(main):
+  try:
+    sys.exit(main())
+  except InputError as error:
+    logging.debug('where it happened', exc_info=True)
+    fail(str(error))
+
+
+def _parse(argv):
+  try:
+    left = flags.FLAGS(argv)
+  except flags.Error as error:
+    fail(str(error))
+  except InputError as error:
+    fail(str(error))
+  except (AttributeError, KeyError) as error:
+    fail(_misspelt(argv) or str(error))
+  if left[1:]:
+    fail(f'{left[1]!r} is no flag{hint("--" + left[1].lstrip("-"), ["--" + f for f in flags.FLAGS])}.')
+  return left
+
+
+def _misspelt(argv) -> str | None:
+  """What to say of the first --config.a.b=c that names no field."""
+  given = [a.split('=', 1)[-1] for a in argv if re.match(r'--?config=', a)]
+  wanted = [m.group(1) for a in argv if (m := re.match(r'--?config\.([\w.]+)', a))]
+  if not given:
+    return '--config=FILE must come with its fields.'
+  node = config = _load(given[-1])
+  for path in wanted:
+    node = config
+    for depth, name in enumerate(path.split('.')):
+      if not hasattr(node, 'keys') or name not in node:
+        where = '.'.join(path.split('.')[:depth]) or 'config'
+        known = list(node.keys()) if hasattr(node, 'keys') else []
+        return f'no field {name!r} in {where}{hint(name, known)}' + (f'; it has {known}.' if known else '.')
+      node = node[name]
+  return None
+
+
+def _load(path: str):
+  """A config file's config, before anything is overridden."""
+  import importlib.util
+  path, colon, choice = path.partition(':')
+  spec = importlib.util.spec_from_file_location('config_file', path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module.get_config(choice) if colon else module.get_config()

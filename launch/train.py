@@ -1,0 +1,40 @@
+"""Trains one model from one config, or goes on where it stopped.
+
+  python -m launch.train --config=configs/quickstart.py --workdir=runs/first --config.train.steps=100
+
+Leaves a run folder with config.json, metrics.jsonl, result.json, checkpoints, a sample and report.html.
+The same command again resumes; SIGTERM saves and exits 0.
+"""
+
+import time
+
+from absl import flags, logging
+import jax
+
+from latentmem.base import records
+from latentmem.train import loop, results
+from latentmem.train.preemption import Preemption
+from launch import parts, shell
+
+_CONFIG = shell.define_config()
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder; runs/<config>-<time> where it is not given.')
+_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'One of several processes (SLURM, TPU pods, Open MPI).')
+
+
+def main():
+  logging.set_verbosity(logging.ERROR)
+  if _DISTRIBUTED.value:
+    jax.distributed.initialize()
+  with Preemption() as preemption:
+    built = parts.build(shell.config_of(_CONFIG))
+    workdir = _WORKDIR.value or f'runs/{shell.config_name()}-{time.strftime("%Y%m%d-%H%M%S")}'
+    run = results.begin(workdir, built.config, built.source)
+    print(f'Training into {run.path}', flush=True)
+    trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,
+                         preemption)
+    if trained.done and jax.process_index() == 0:
+      print(results.told(results.finish(run, trained, built.source)))
+
+
+if __name__ == '__main__':
+  shell.run(main)
