@@ -53,7 +53,7 @@ class Bits(interface.Scorer):
     weights_BT = np.asarray(batch['weights_BT'], np.float64)
     bins_BT = np.searchsorted(self.edges, np.asarray(batch['position_BT']), side='right')
     scored_BT = weights_BT > 0
-    nats_BT = np.where(scored_BT, np.asarray(nats_BT, np.float64) * weights_BT, 0)
+    nats_BT = np.where(scored_BT, np.asarray(nats_BT, np.float64), 0) * weights_BT
     bytes_BT = np.where(scored_BT, np.asarray(batch.get('bytes_BT', weights_BT), np.float64), 0)
     by_bin = lambda a_BT: np.bincount(bins_BT.ravel(), a_BT.ravel(), minlength=len(self.edges) + 1)
     self.count(nats=by_bin(nats_BT), bytes=by_bin(bytes_BT), tokens=by_bin(scored_BT))

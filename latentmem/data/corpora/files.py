@@ -115,4 +115,5 @@ class Files(interface.Base):
       if not isinstance(record, dict) or not isinstance(record.get(self.field), str):
         has = f'{list(record)}{hint(self.field, record)}' if isinstance(record, dict) else f'a {type(record).__name__}'
         raise InputError(f'{file}, line {number} has no text in a field {self.field!r}; it has {has}.')
-      yield interface.Document(f'{name}:{number}', record[self.field])
+      # JSON can spell halves of characters, which are no text; they become question marks.
+      yield interface.Document(f'{name}:{number}', record[self.field].encode('utf-8', 'replace').decode())

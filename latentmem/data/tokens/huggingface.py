@@ -45,7 +45,9 @@ class Huggingface(interface.Base):
 
   def encode_sized(self, text):
     made = self.model.encode(text, add_special_tokens=False)
-    return np.asarray(made.ids, np.int32), interface.sizes(text, [end for _, end in made.offsets])
+    # Offsets count characters.
+    bytes_C = np.cumsum([0, *(len(c.encode()) for c in text)])
+    return np.asarray(made.ids, np.int32), interface.sizes(bytes_C[-1], bytes_C[[end for _, end in made.offsets]])
 
   def decode(self, ids):
     return self.model.decode(np.asarray(ids).tolist(), skip_special_tokens=False)

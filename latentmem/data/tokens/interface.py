@@ -51,17 +51,15 @@ class Base:
     return [self.decode([i]) for i in np.asarray(ids).tolist()]
 
 
-def sizes(text: str, ends) -> np.ndarray:
-  """Bytes of `text` (UTF-8) by token, from the characters at which tokens end.
+def sizes(total: int, ends) -> np.ndarray:
+  """Bytes of text by token, from the bytes at which tokens end and the text's length in bytes.
 
-  Where tokens share a character, or the tokenizer left some out, the bytes go to the token that first reaches their
-  end; what is behind the last token goes to it. So the sizes add up to the text.
+  Where tokens share bytes, or the tokenizer left some out, they go to the token that first reaches their end; what is
+  behind the last token goes to it. So the sizes add up to the text.
   """
-  bytes_C = np.cumsum([0, *(len(c.encode('utf-8', errors='surrogateescape')) for c in text)])
-  ends_N = np.maximum.accumulate(np.asarray(ends, np.int64)) if len(ends) else np.zeros(0, np.int64)
-  if len(ends_N):
-    ends_N[-1] = len(text)
-  return np.diff(bytes_C[ends_N], prepend=0)
+  ends_N = np.maximum.accumulate(np.asarray(ends, np.int64))
+  ends_N[-1:] = total
+  return np.diff(ends_N, prepend=0)
 
 
 def package(name: str):

@@ -1,4 +1,4 @@
-"""A SentencePiece model file (`tokenizer.model`). Needs the package sentencepiece."""
+"""A SentencePiece model file (`tokenizer.model`). Needs the packages sentencepiece and protobuf."""
 
 import dataclasses
 import functools
@@ -40,8 +40,10 @@ class Sentencepiece(interface.Base):
     return hashlib.sha256(interface.content(self.path)).hexdigest()
 
   def encode_sized(self, text):
-    pieces = self.model.encode(text, out_type='immutable_proto').pieces
-    return np.asarray([p.id for p in pieces], np.int32), interface.sizes(text, [p.end for p in pieces])
+    made = interface.package('sentencepiece.sentencepiece_pb2').SentencePieceText()
+    made.ParseFromString(self.model.encode(text, out_type='serialized_proto'))
+    ends = [p.end for p in made.pieces]
+    return np.asarray([p.id for p in made.pieces], np.int32), interface.sizes(len(text.encode()), ends)
 
   def decode(self, ids):
     return self.model.decode(np.asarray(ids).tolist())
