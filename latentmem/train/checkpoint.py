@@ -15,6 +15,7 @@ import shutil
 
 from absl import logging
 import jax
+import jax.numpy as jnp
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
@@ -56,7 +57,7 @@ class Checkpoints:
     """
     self.wait()
     with records.full_disk_told(self.folder / str(step)):
-      response = self._open().save_checkpointables_async(step, dict(state=state, data=data))
+      response = self._open().save_checkpointables_async(step, dict(state=without_empty(state), data=data))
     self._pending = self._thread.submit(self._finish, step, response)
 
   def wait(self) -> None:
@@ -99,8 +100,8 @@ class Checkpoints:
     for later in steps_in(self.folder):
       if later > step:
         self._alone(lambda later=later: put_aside(self.folder / str(later), self.run.path / 'damaged'))
-    loaded = self._open().load_checkpointables(step, dict(state=state, data=data))
-    return loaded['state']
+    loaded = self._open().load_checkpointables(step, dict(state=without_empty(state), data=data))['state']
+    return jax.tree.map(lambda x, s: x if s.size else jnp.zeros(s.shape, s.dtype, device=s.sharding), loaded, state)
 
   def _open(self):
     if self._orbax is None:
@@ -127,6 +128,11 @@ class Checkpoints:
 
 
 UNSEALED = f'it has no {SEAL}'
+
+
+def without_empty(tree):
+  """Arrays of no numbers, which Orbax cannot write, as 0."""
+  return jax.tree.map(lambda x: x if x.size else 0, tree)
 
 
 def steps_in(folder: pathlib.Path) -> list[int]:

@@ -43,7 +43,7 @@ class Train:
   final: float = 0.1
   decay: float = 0.2
   weight_decay: float = 0.1
-  undecayed: str = r'(bias|scale|gain|norm|embed|persistent)'
+  undecayed: str = 'bias|scale|gain|norm|embed|persistent|conv'
   beta1: float = 0.9
   beta2: float = 0.95
   epsilon: float = 1e-8
