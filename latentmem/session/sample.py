@@ -1,6 +1,6 @@
 """From logits to the next token: the likeliest, or one drawn at a temperature from the likeliest few.
 
-B rows, V vocabulary. Every function is pure and keeps the order of the vocabulary; what may not be drawn has logit -inf.
+B rows, V vocabulary. Every function is pure and keeps the order of the vocabulary; what may not be drawn gets -inf.
 Top-p is the nucleus of Holtzman et al. 2020. Filters act after the temperature, top-k before top-p.
 """
 

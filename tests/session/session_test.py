@@ -1,0 +1,223 @@
+"""A live sequence goes on as if it had never been cut, stopped, saved or handed over in parts."""
+
+import itertools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from latentmem import model
+from latentmem.base.errors import InputError
+from latentmem.model import interface
+from latentmem.session import sample, session, state_file
+
+PIECE = 8
+DRAWN = sample.Sampler(temperature=1.0)
+DOCUMENT = np.random.default_rng(0).integers(0, 64, 37)
+
+
+def network(**fields):
+  settings = dict(vocab=64, width=16, layers=2, ff=0, tie=False, compose=dict(kind='mag', heads=2, window=6),
+                  memory=dict(kind='titans', heads=2, chunk=4))
+  return model.make('decoder', **settings | fields)
+
+
+NET = network()
+
+
+@pytest.fixture(scope='module')
+def params():
+  start = interface.init_params(NET, jax.random.key(0))
+  # Away from their first values, so that answers depend on all that was read.
+  rng = np.random.default_rng(1)
+  return jax.tree.map(lambda p: p + jnp.asarray(0.3 * rng.normal(size=p.shape), p.dtype), start)
+
+
+@pytest.fixture(scope='module')
+def fresh(params):
+  return session.Session(NET, params, piece=PIECE)
+
+
+def bits(live):
+  return {name: np.asarray(leaf).tobytes() for name, leaf in session._named(live._live()).items()}
+
+
+def draw(live, length, sampler=DRAWN, seed=3):
+  return list(live.generate(length, sampler, seed))
+
+
+def test_generated_tokens_are_the_likeliest_after_all_before_them(fresh, params):
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  tokens = draw(live, 12, sample.GREEDY)
+  whole_1T = np.concatenate([DOCUMENT, tokens])[None]
+  in_turn = jax.jit(lambda params, carry, x_1T: NET.apply(params, carry, x_1T, parallel=False))
+  _, logits_1TV = in_turn(params, fresh.fork()._carry, whole_1T)
+  assert tokens == np.argmax(logits_1TV[0, len(DOCUMENT) - 1:-1], -1).tolist()
+  assert len(set(tokens)) > 2
+
+
+def test_fed_in_parts_is_fed_at_once_to_the_last_bit(fresh):
+  whole = fresh.fork()
+  whole.feed(DOCUMENT)
+  for cuts in ([1], [8], [9, 16], [3, 4, 5, 36], range(1, 37)):
+    parts = fresh.fork()
+    for part in np.split(DOCUMENT, list(cuts)):
+      parts.feed(part)
+    assert bits(parts) == bits(whole)
+  assert draw(parts, 5) == draw(whole, 5)
+
+
+@pytest.mark.parametrize('length', [1, 2, 7, 8, 9, 16, 17])
+def test_saved_and_loaded_is_never_stopped_to_the_last_bit(fresh, tmp_path, length):
+  live = fresh.fork()
+  live.feed(DOCUMENT[:length])
+  live.save(tmp_path / 'fed')
+  straight = draw(live, 9)
+  other = fresh.fork()
+  other.load(tmp_path / 'fed')
+  first = draw(other, 4)
+  other.save(tmp_path / 'drawn')
+  third = fresh.fork()
+  third.feed(DOCUMENT[:3])
+  third.load(tmp_path / 'drawn')
+  assert first + draw(third, 5) == straight
+  assert bits(third) == bits(live) and third.position == live.position == length + 9
+
+
+def test_a_question_asked_later_is_answered_as_if_asked_at_once(fresh, tmp_path):
+  at_once = fresh.fork()
+  at_once.feed(np.concatenate([DOCUMENT, DOCUMENT[:5]]))
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  live.save(tmp_path / 'state')
+  later = fresh.fork()
+  later.load(tmp_path / 'state')
+  later.feed(DOCUMENT[:5])
+  assert draw(later, 6) == draw(at_once, 6)
+  assert bits(later) == bits(at_once)
+
+
+def test_a_stream_that_is_left_early_can_be_gone_on_with(fresh):
+  whole, left = fresh.fork(), fresh.fork()
+  for live in (whole, left):
+    live.feed(DOCUMENT[:10])
+  want = draw(whole, 6)
+  got = list(itertools.islice(left.generate(None, DRAWN, 3), 2))
+  assert got + draw(left, 4) == want
+
+
+def test_draws_depend_on_the_seed(fresh):
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  assert draw(live.fork(), 8, seed=1) == draw(live.fork(), 8, seed=1) != draw(live.fork(), 8, seed=2)
+
+
+def test_forks_do_not_touch_one_another(fresh):
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  before, twin = bits(live), live.fork()
+  twin.feed(DOCUMENT[::-1])
+  draw(twin, 5)
+  assert bits(live) == before != bits(twin)
+
+
+def test_length_neither_compiles_again_nor_grows_the_state(params):
+  live = session.Session(NET, params, piece=PIECE)
+  size = lambda: sum(leaf.nbytes for leaf in jax.tree.leaves(live._carry))
+  before = size()
+  for length in (1, 5, 20, 33):
+    live.feed(DOCUMENT[:length])
+    draw(live, 3)
+  assert size() == before and len(live._unread) <= PIECE
+  # A whole piece; a padded piece and a single token.
+  assert (live._advance._cache_size(), live._answer._cache_size()) == (1, 2)
+
+
+def test_a_state_in_bfloat16_comes_back(tmp_path):
+  net = network(dtype='bfloat16', state_dtype='bfloat16', compose=dict(kind='plain'),
+                memory=dict(kind='linear', heads=2, chunk=4))
+  live = session.Session(net, interface.init_params(net, jax.random.key(0)), piece=PIECE)
+  assert any(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(live._carry))
+  live.feed(DOCUMENT)
+  live.save(tmp_path / 'state')
+  other = live.fork()
+  other.load(tmp_path / 'state')
+  assert bits(other) == bits(live)
+
+
+@pytest.mark.parametrize('tokens, said', [([64], 'reach from 64 to 64'), ([-1, 3], 'reach from -1'), ([1.5], 'float64'),
+                                          ([[1]], r'int64\[1, 1\]')])
+def test_tokens_the_model_does_not_know_are_refused(fresh, tokens, said):
+  live = fresh.fork()
+  with pytest.raises(InputError, match=said):
+    live.feed(tokens)
+  assert live.position == 0
+
+
+def test_nothing_fed_is_told_before_anything_is_drawn(fresh):
+  with pytest.raises(InputError, match='at least one token'):
+    fresh.fork().generate(3)
+
+
+def test_a_piece_of_no_tokens_is_refused(params):
+  with pytest.raises(InputError, match='piece is 0'):
+    session.Session(NET, params, piece=0)
+
+
+@pytest.fixture(scope='module')
+def saved(fresh, tmp_path_factory):
+  live, path = fresh.fork(), tmp_path_factory.mktemp('saved') / 'state'
+  live.feed(DOCUMENT)
+  live.save(path)
+  return path
+
+
+def rewritten(path, folder, arrays=(), **notes):
+  """The same file with some arrays and notes changed, and the checksum that belongs to it."""
+  old_arrays, old_notes = state_file.read(path)
+  state_file.write(folder / 'changed', old_arrays | dict(arrays), old_notes | notes)
+  return folder / 'changed'
+
+
+def test_a_state_of_another_model_is_refused_naming_what_differs(saved, params):
+  other = network(memory=dict(kind='titans', heads=2, chunk=2))
+  live = session.Session(other, params, piece=PIECE)
+  with pytest.raises(InputError, match='another model .memory.chunk is 4 there, 2 here'):
+    live.load(saved)
+
+
+def test_a_state_of_other_parameters_is_refused(saved, params):
+  live = session.Session(NET, jax.tree.map(lambda p: p, params), piece=PIECE)
+  live.load(saved)
+  one_bit = jax.tree.map(lambda p: p.at[(0,) * p.ndim].set(jnp.nextafter(p[(0,) * p.ndim], 9.0)), params)
+  with pytest.raises(InputError, match='other parameters'):
+    session.Session(NET, one_bit, piece=PIECE).load(saved)
+
+
+def test_a_refused_state_leaves_the_session_as_it_was(saved, fresh, tmp_path):
+  live = fresh.fork()
+  live.feed(DOCUMENT[:9])
+  before = bits(live), live.position
+  arrays, _ = state_file.read(saved)
+  name = next(n for n in arrays if n.startswith('carry') and arrays[n].size)
+  wrong = [
+      dict(kind='person'), dict(position='-1'), dict(position='many'), dict(position='0'), dict(fingerprint='0'),
+      dict(fingerprint='0', model=json.dumps([1])), dict(fingerprint='0', model='{'),
+      dict(arrays={'unread': np.array([64], np.int32)}), dict(arrays={'unread': np.array([1.0])}),
+      dict(arrays={'unread': np.array([[1]], np.int32)}), dict(arrays={'more': np.zeros(1)}),
+      dict(arrays={name: arrays[name][..., :0]}), dict(arrays={name: arrays[name].astype(np.float16)})]
+  for changes in wrong:
+    with pytest.raises(InputError):
+      live.load(rewritten(saved, tmp_path, **changes))
+  assert (bits(live), live.position) == before
+
+
+def test_an_empty_session_can_be_saved(fresh, tmp_path):
+  fresh.save(tmp_path / 'state')
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  live.load(tmp_path / 'state')
+  assert bits(live) == bits(fresh) and live.position == 0
