@@ -36,8 +36,11 @@ class Room:
     Raises InputError for an unknown field, or for a field that must be chosen and is not.
     """
     known = {}
-    for f in dataclasses.fields(self.find(kind)):
-      if f.init and f.name not in ('parent', 'name'):
+    declared = dataclasses.fields(self.find(kind))
+    # Linen adds a parent and a name to every module; elsewhere a name is a field like any other.
+    linen = ('parent', 'name') if any(f.name == 'parent' for f in declared) else ()
+    for f in declared:
+      if f.init and f.name not in linen:
         known[f.name] = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
     for field in chosen:
       if field not in known:
