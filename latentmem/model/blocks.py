@@ -102,7 +102,7 @@ class Attention(nn.Module):
       raise InputError(f'{self.heads} heads do not divide a width of {self.width}; choose head_width, or other heads.')
     head_width = self.head_width or self.width // self.heads
     if self.rope_base and head_width % 2:
-      raise InputError(f'rotary positions need an even head width, not {head_width}; choose head_width, or rope_base=0.')
+      raise InputError(f'rotary positions need an even head width, not {head_width}; choose another, or rope_base=0.')
     if self.window < 1:
       raise InputError(f'attention needs a window of at least 1 token, not {self.window}.')
     return self.heads, head_width
@@ -110,7 +110,8 @@ class Attention(nn.Module):
   def init_state(self, batch: int, dtype='float32'):
     """An empty window and convolution tail; keys and values are kept in the tokens' dtype."""
     heads, head_width = self.head_shape
-    return dict(cache=attention.init_cache(batch, self.window, heads, head_width, dtype), tail=self.init_tail(batch, dtype))
+    cache = attention.init_cache(batch, self.window, heads, head_width, dtype)
+    return dict(cache=cache, tail=self.init_tail(batch, dtype))
 
   def init_tail(self, batch: int, dtype):
     return jnp.zeros((batch, max(self.conv - 1, 0), 3, *self.head_shape), dtype)

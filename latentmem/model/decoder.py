@@ -1,6 +1,6 @@
 """The decoder: embedding, layers of mixer and feed-forward network, next-token logits.
 
-x <- x + Mixer(norm(x))     x <- x + SwiGLU(norm(x))     in every layer; layers are stacked along each parameter's first axis
+x <- x + Mixer(norm(x))     x <- x + SwiGLU(norm(x))     in every layer; layers lie along each parameter's first axis
 B batch (rows), T tokens, D width, V vocabulary, L layers.
 """
 
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
-from latentmem.base.errors import InputError, hint
+from latentmem.base.errors import hint, InputError
 from latentmem.model import blocks, compose, interface
 
 REMAT = dict(

@@ -37,7 +37,7 @@ class Base(nn.Module):
       reset_BT: True where a document begins; the row forgets everything before that token.
       mask_BT: False where there is no token, anywhere in a row. A reset there is no reset.
       parallel: False reads token after token, the meaning; True reads many at once, the same faster.
-      aligned: Promises that every row stands at a multiple of its chunks (and segments), which saves the shifting of rows.
+      aligned: Promises that every row stands where chunks (and segments) begin, which saves the shifting of rows.
 
     Returns:
       carry, logits_BTV in at least float32. Logits where there is no token mean nothing.

@@ -1,10 +1,10 @@
 """Causal attention over a sliding window, with a carry.
 
-y_i = sum_j softmax_j(q_i' k_j / sqrt(K)) v_j     over i's own document, i - W < j <= i, and over a prefix that every token sees
+y_i = sum_j softmax_j(q_i' k_j / sqrt(K)) v_j     over i's own document, i - W < j <= i, and a prefix all tokens see
 B batch (rows), T tokens, W window, H heads, K head width, P prefix, S keys looked at, Q queries in a block.
 
-The cache is a ring: the p-th token of the open document lies in slot p mod W. `count` is the length of that document so
-far, which tells what each slot holds; slots that hold nothing are zeros. Real tokens (mask True) come first in each row.
+The cache is a ring: the p-th token of the open document lies in slot p mod W. `count` is the length of that document
+so far, which tells what each slot holds; slots that hold nothing are zeros. Real tokens (mask True) come first.
 
 `in_turn` is the meaning, `dense` the same with a mask over all pairs, `blocks` the same in memory that grows with T W.
 """
@@ -99,7 +99,8 @@ def dense(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) -
   length, window = q_BTHK.shape[1], cache['k'].shape[1]
   reset_BT = reset_BT & mask_BT
   start_BT = starts(cache['count'], reset_BT)
-  k_BSHK, v_BSHK = (jnp.concatenate([_by_age(cache, name), new], axis=1) for name, new in (('k', k_BTHK), ('v', v_BTHK)))
+  k_BSHK, v_BSHK = (jnp.concatenate([_by_age(cache, name), new], axis=1)
+                    for name, new in (('k', k_BTHK), ('v', v_BTHK)))
   visible_BTS = _visible(jnp.arange(length), jnp.arange(-window, length), start_BT, window)
   y_BTHK = attend(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix)
   return _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT), y_BTHK

@@ -1,6 +1,6 @@
 """Rotary positions: a token's place in its document turns its queries and keys.
 
-(x_i, x_{i+K/2}) <- rotation by  position * base^(-2i/K)  of that pair           Su et al. 2021 (halves, not interleaved)
+(x_i, x_{i+K/2}) <- that pair, turned by the angle  position * base^(-2i/K)     Su et al. 2021, in halves
 B batch (rows), T tokens, H heads, K head width (even).
 """
 

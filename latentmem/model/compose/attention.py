@@ -28,8 +28,8 @@ class Attention(interface.Base):
 
   def setup(self):
     self.attention = blocks.Attention(
-        self.width, self.heads, self.head_width, self.window or self.context, self.persistent, self.rope_base, self.conv,
-        self.qk_norm, self.out_scale)
+        self.width, self.heads, self.head_width, self.window or self.context, self.persistent, self.rope_base,
+        self.conv, self.qk_norm, self.out_scale)
 
   def init_state(self, batch, dtype='float32'):
     return dict(attention=self.attention.init_state(batch, dtype))

@@ -7,7 +7,7 @@ B batch (rows), T tokens, D model width. Persistent tokens P meet the attention 
 from flax import linen as nn
 import jax.numpy as jnp
 
-from latentmem.base.errors import InputError, hint
+from latentmem.base.errors import hint, InputError
 from latentmem.model import blocks
 from latentmem.model.compose import interface
 
