@@ -5,6 +5,7 @@ A mistake of the user prints `error: ...` and exits with code 2; anything else i
 
 from collections.abc import Callable
 import copy
+import json
 import pathlib
 import re
 import sys
@@ -14,9 +15,57 @@ from absl import app, flags, logging
 from latentmem.base.errors import hint, InputError
 
 
-def run(main: Callable[[], int | None]) -> None:
-  """Parses the flags, then runs `main`; its result is the exit code."""
-  app.run(lambda _: _guarded(main), flags_parser=_parse)
+def run(main: Callable[..., int | None], overrides: bool = False) -> None:
+  """Parses the flags, then runs `main`; its result is the exit code.
+
+  With `overrides`, `main` gets the list of (field, value) that --config.FIELD=VALUE gave, for a config that it reads
+  from a run's folder.
+  """
+  if not overrides:
+    app.run(lambda _: _guarded(main), flags_parser=_parse)
+    return
+  found = [re.fullmatch(r'--?config\.([\w.]+)=(.*)', a) for a in sys.argv[1:]]
+  chosen = [m.groups() for m in found if m]
+  rest = sys.argv[:1] + [a for a, m in zip(sys.argv[1:], found) if not m]
+  app.run(lambda _: _guarded(lambda: main(chosen)), argv=rest, flags_parser=_parse)
+
+
+def overridden(config: dict, chosen: list[tuple[str, str]]) -> dict:
+  """A config with fields set from text, each read as what it is now. Raises InputError for unknown fields."""
+  config = copy.deepcopy(config)
+  for path, text in chosen:
+    wrong = unknown(config, path)
+    if wrong:
+      raise InputError(wrong)
+    *above, name = path.split('.')
+    node = config
+    for each in above:
+      node = node[each]
+    node[name] = _read_as(node[name], text, path)
+  return config
+
+
+def unknown(config, path: str) -> str | None:
+  """What to say where `path` ('model.memory.chunk') names no field; None where it does."""
+  node, names = config, path.split('.')
+  for depth, name in enumerate(names):
+    known = list(node.keys()) if hasattr(node, 'keys') else []
+    if name not in known:
+      where = '.'.join(names[:depth]) or 'config'
+      return f'no field {name!r} in {where}{hint(name, known)}' + (f'; it has {known}.' if known else '.')
+    node = node[name]
+  return None
+
+
+def _read_as(old, text: str, path: str):
+  try:
+    if isinstance(old, bool):
+      return dict(true=True, false=False)[text.lower()]
+    if old is None or isinstance(old, (dict, list, tuple)):
+      return json.loads(text)
+    return type(old)(text)
+  except (ValueError, KeyError):
+    raise InputError(f'config.{path}={text}: it is a {type(old).__name__}, now {old!r}.') from None
 
 
 def fail(message: str) -> None:
@@ -77,16 +126,8 @@ def _misspelt(argv) -> str | None:
   wanted = [m.group(1) for a in argv if (m := re.match(r'--?config\.([\w.]+)', a))]
   if not given:
     return '--config=FILE must come with its fields.'
-  node = config = _load(given[-1])
-  for path in wanted:
-    node = config
-    for depth, name in enumerate(path.split('.')):
-      if not hasattr(node, 'keys') or name not in node:
-        where = '.'.join(path.split('.')[:depth]) or 'config'
-        known = list(node.keys()) if hasattr(node, 'keys') else []
-        return f'no field {name!r} in {where}{hint(name, known)}' + (f'; it has {known}.' if known else '.')
-      node = node[name]
-  return None
+  config = _load(given[-1])
+  return next(filter(None, (unknown(config, path) for path in wanted)), None)
 
 
 def _load(path: str):

@@ -11,10 +11,9 @@ import time
 from absl import flags, logging
 import jax
 
-from latentmem.base import records
 from latentmem.train import loop, results
 from latentmem.train.preemption import Preemption
-from launch import parts, shell
+from launch import keepsakes, parts, shell
 
 _CONFIG = shell.define_config()
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder; runs/<config>-<time> where it is not given.')
@@ -34,6 +33,8 @@ def main():
                          preemption)
     if trained.done and jax.process_index() == 0:
       print(results.told(results.finish(run, trained, built.source)))
+      keepsakes.write(run, built.model, trained.state.params, built.source)
+      print(f'Report: {run.path / "report.html"}')
 
 
 if __name__ == '__main__':

@@ -195,6 +195,24 @@ def fits(path: pathlib.Path, params) -> None:
                      f'trained with is {path.parent.parent / "config.json"}.')
 
 
+def good_step(run: records.Run, step: int | None = None) -> int:
+  """`step`, or the latest step whose files are as they were written.
+
+  Raises InputError where there is none, and where the one that was asked for is damaged.
+  """
+  steps = steps_in(run.checkpoints)
+  if not steps or (step is not None and step not in steps):
+    raise InputError(f'{run.checkpoints} has no checkpoint' + (f' of step {step}; it has {steps}.' if steps else '.'))
+  for each in reversed(steps) if step is None else [step]:
+    trouble = problem(run.checkpoints / str(each))
+    if trouble is None:
+      return each
+    logging.warning('Checkpoint %s is damaged (%s).', run.checkpoints / str(each), trouble)
+  what = f'Checkpoint {run.checkpoints / str(step)} is' if step is not None else (
+      f'All checkpoints of {run.checkpoints} are')
+  raise InputError(f'{what} damaged: {trouble}.')
+
+
 def load_params(workdir: os.PathLike | str, step: int | None = None, want=None):
   """(config, params) of a run, at `step` or at its latest good checkpoint.
 
@@ -206,19 +224,10 @@ def load_params(workdir: os.PathLike | str, step: int | None = None, want=None):
   Raises InputError where there is no such run or checkpoint, where it is damaged, or does not fit `want`.
   """
   run = records.read(workdir)
-  steps = steps_in(run.checkpoints)
-  if not steps or (step is not None and step not in steps):
-    raise InputError(f'{run.checkpoints} has no checkpoint' + (f' of step {step}; it has {steps}.' if steps else '.'))
-  for each in reversed(steps) if step is None else [step]:
-    path = run.checkpoints / str(each)
-    trouble = problem(path)
-    if trouble is None:
-      if want is not None:
-        fits(path, want)
-      return run.config, _load_params(path)
-    logging.warning('Checkpoint %s is damaged (%s).', path, trouble)
-  raise InputError(f'{path} is damaged: {trouble}.' if step is not None else
-                   f'Every checkpoint in {run.checkpoints} is damaged; the oldest: {trouble}.')
+  path = run.checkpoints / str(good_step(run, step))
+  if want is not None:
+    fits(path, want)
+  return run.config, _load_params(path)
 
 
 def _saved(path: pathlib.Path):

@@ -34,7 +34,7 @@ class Trained(NamedTuple):
     state: The train state.
     done: Whether all steps were made; False where the run was asked to leave before.
     seconds: Spent training, compiling included, evaluating and saving not.
-    flops: Of one step; None where no step was made.
+    flops: Of one step; None where not done.
   """
 
   state: NamedTuple
@@ -86,7 +86,7 @@ class _Loop:
     self.run, self.program, self.source, self.scored = run, program, source, scored
     self.checkpoints, self.write, self.shown, self.clock = checkpoints, write, shown, clock
     self.settings = program.settings
-    self.waiting = None
+    self.waiting = self.batch = None
 
   def go(self, state, batches, begun: int, preemption) -> Trained:
     s = self.settings
@@ -102,11 +102,14 @@ class _Loop:
           profile.close()
         leave = preemption.asked(step)
         self.between(step, state, batches, leave)
-    return Trained(state, step == s.steps, self.clock.seconds, self.program.flops)
+    if step < s.steps:
+      return Trained(state, False, self.clock.seconds, None)
+    shapes = self.batch or self.program.place.batch(next(batches))
+    return Trained(state, True, self.clock.seconds, self.program.flops(shapes))
 
   def step(self, step: int, state, local: dict):
     """Makes a step, and writes what was measured in the one before."""
-    batch = self.program.place.batch(local)
+    batch = self.batch = self.program.place.batch(local)
     if due(step, self.settings.telemetry_every):
       self.settle(state)
       self.clock.stop()

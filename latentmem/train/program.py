@@ -34,7 +34,7 @@ class Program:
     self._shardings = place.of_state(model, shapes, settings.rows)
     self.shapes = jax.tree.map(lambda s, where: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=where), shapes,
                                self._shardings)
-    self._compiled = None
+    self._compiled = self._traced = None
     self._watch = jax.jit(functools.partial(telemetry.watch, model))
 
   def create(self, seed: int) -> states.TrainState:
@@ -44,27 +44,26 @@ class Program:
   def step(self, state, batch):
     """-> state, measured. The state that is given may not be used again."""
     if self._compiled is None:
-      self._compile(batch)
+      self._compiled = self._trace(batch).lower().compile()
     return self._compiled(state, batch)
 
   def watch(self, state, batch) -> dict:
     """Telemetry of one batch, read with the carry as it stands."""
     return self._watch(state.params, state.carry, batch)
 
-  @property
-  def flops(self) -> int | None:
-    """Operations of one step; None before it is compiled."""
-    return self._flops if self._compiled else None
+  def flops(self, batch) -> int:
+    """Operations of one step."""
+    return flops.of(self._trace(batch).jaxpr)
 
-  def _compile(self, batch):
-    s = self.settings
-    schedule = optim.schedule(s.schedule, s.learning_rate, s.steps, s.warmup, s.final, s.decay)
-    step = functools.partial(steps.train_step, self.model, self._optimizer, schedule, self._axes, clip=s.clip,
-                             accumulate=s.accumulate, z_loss=s.z_loss, skips_allowed=s.skips_allowed)
-    traced = jax.jit(step, donate_argnums=0, out_shardings=(self._shardings, self.place.everywhere)).trace(
-        self.shapes, batch)
-    self._flops = flops.of(traced.jaxpr)
-    self._compiled = traced.lower().compile()
+  def _trace(self, batch):
+    if self._traced is None:
+      s = self.settings
+      schedule = optim.schedule(s.schedule, s.learning_rate, s.steps, s.warmup, s.final, s.decay)
+      step = functools.partial(steps.train_step, self.model, self._optimizer, schedule, self._axes, clip=s.clip,
+                               accumulate=s.accumulate, z_loss=s.z_loss, skips_allowed=s.skips_allowed)
+      self._traced = jax.jit(step, donate_argnums=0, out_shardings=(self._shardings, self.place.everywhere)).trace(
+          self.shapes, batch)
+    return self._traced
 
   def culprit(self, state, batch) -> str:
     """What went non-finite first in the step that stopped training: `batch`, and the state it left."""

@@ -1,6 +1,8 @@
 """The first and the last page of a run's folder: what it was begun with, what it came to."""
 
+import hashlib
 import os
+import re
 
 import jax
 import numpy as np
@@ -36,14 +38,12 @@ def finish(run: records.Run, trained, source) -> dict:
   last = lines[-1]
   rows, steps = run.config['train']['rows'], last['step']
   rates = [line['tokens_per_s'] for line in lines if line['tokens_per_s']]
-  previous = run.result or {}
-  flops = trained.flops or previous.get('flops_per_step')
   result = dict(
       heldout={k: v for k, v in scores.items() if k not in ('step', 'split')},
       train=dict(loss=last['loss'], bits=last['bits'], skipped=last['skipped']),
       steps=steps, tokens=last['tokens'], seconds=last['seconds'],
       tokens_per_s=float(np.median(rates)) if rates else None,
-      flops_per_step=flops, flops=flops and flops * steps,
+      flops_per_step=trained.flops, flops=trained.flops * steps,
       peak_memory=meter.peak_memory(), **meter.sizes(trained.state, rows),
       seed=run.config['seed'], data=records.plain(source.describe()), versions=records.versions(),
       commit=records.commit(), machine=records.machine(jax.devices()))
@@ -64,3 +64,15 @@ def told(result: dict) -> str:
   lines.append(f'{result["parameters"]:,} parameters, {result["tokens"]:,} tokens, {result["seconds"]:.0f} s'
                + (f', {rate:,.0f} tokens/s' if rate else ''))
   return '\n'.join(lines)
+
+
+def evaluated(run: records.Run, step: int, overrides: list[tuple[str, str]], scores: dict, source) -> dict:
+  """Writes evaluations/<step>[-field=value ...].json, and returns what it holds."""
+  result = records.plain(dict(
+      step=step, overrides=dict(overrides), heldout=scores, data=source.describe(), versions=records.versions(),
+      commit=records.commit(), machine=records.machine(jax.devices())))
+  name = '-'.join([f'step={step}'] + [f'{field}={value}' for field, value in overrides])
+  if len(name) > 100:
+    name = f'{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}'
+  run.write(f'evaluations/{re.sub(r"[^A-Za-z0-9=.-]", "_", name)}.json', result)
+  return result

@@ -1,0 +1,35 @@
+"""What is left for the eye at a run's end: a sample, a passage with its surprise, and the report.
+
+sample.txt, passage.json, report.html and figures/ in the run's folder, each whole.
+"""
+
+import jax
+import numpy as np
+
+from latentmem.base import records
+from latentmem.session.sample import Sampler
+from latentmem.session.session import Session
+from latentmem.study import report
+from latentmem.train import passage
+
+PROMPT, LENGTH = 64, 512
+
+
+def write(run: records.Run, model, params, source) -> None:
+  """Writes all of them; a source that is no text gets the report alone."""
+  here = jax.device_put(params, jax.local_devices()[0])
+  if hasattr(source, 'decode'):
+    run.write('sample.txt', sample(model, here, source, run.config['seed']))
+    read = passage.record(model, here, source)
+    if read is not None:
+      run.write('passage.json', read)
+  report.write(run.path)
+
+
+def sample(model, params, source, seed: int) -> str:
+  """The beginning of a held-out document, and what the model goes on with."""
+  tokens = passage.heldout_tokens(source, PROMPT, model.align)
+  live = Session(model, params)
+  live.feed(tokens)
+  drawn = list(live.generate(LENGTH, Sampler(temperature=0.8, top_p=0.95), seed))
+  return source.decode(np.concatenate([tokens, drawn]))
