@@ -111,8 +111,9 @@ class Corpus(source.Base):
 
   def heldout(self, rows, length, align=1, shard=0, shards=1):
     pipeline.check_align(length, align)
-    if not self.split.heldout:
-      raise InputError(f'The corpus {self.corpus} holds nothing out; a heldout share above 0 would do.')
+    if not len(self.heldout_documents.parts()[0]):
+      raise InputError(f'The corpus {self.corpus} holds out {len(self.split.heldout)} documents, none with two tokens; '
+                       'a larger heldout share would do.')
     laid = stream.Stream(self.heldout_documents, rows, length, align, seed=HELDOUT_SEED, longest=self.max_document,
                          epochs=1)
     return pipeline.Batches(laid, laid.steps(), rows, shard, shards)

@@ -6,9 +6,9 @@ import pytest
 from latentmem.tasks import answers
 
 
-def batch(targets, weights, reset, position=None):
-  return dict(targets_BT=np.asarray(targets), weights_BT=np.asarray(weights, np.float32), reset_BT=np.asarray(reset, bool),
-              position_BT=np.zeros(np.shape(targets), int))
+def batch(targets, weights, reset):
+  return dict(targets_BT=np.asarray(targets), weights_BT=np.asarray(weights, np.float32),
+              reset_BT=np.asarray(reset, bool))
 
 
 def exam(seed=0, examples=12, length=8):

@@ -27,7 +27,8 @@ def test_all_symbols_are_drawn():
   assert set(seen.tolist()) == set(range(2, 10))
 
 
-@pytest.mark.parametrize('fields, says', [(dict(vocab=2), 'at least 3'), (dict(length=31), '32'), (dict(symbols=0), 'symbols')])
+@pytest.mark.parametrize('fields, says', [
+    (dict(vocab=2), 'at least 3'), (dict(length=31), '32'), (dict(symbols=0), 'symbols')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('copying', **fields)

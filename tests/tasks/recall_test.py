@@ -14,7 +14,8 @@ def draws(task, n, seed=0):
 
 @pytest.mark.parametrize('fields', [
     dict(vocab=64, length=32, pairs=8), dict(vocab=20, length=64, pairs=4, random_non_queries=False),
-    dict(vocab=18, length=48, pairs=8, passes=2), dict(vocab=8192, length=256, pairs=64), dict(vocab=21, length=40, pairs=8)])
+    dict(vocab=18, length=48, pairs=8, passes=2), dict(vocab=8192, length=256, pairs=64),
+    dict(vocab=21, length=40, pairs=8)])
 def test_the_answer_is_the_value_that_stood_behind_the_key(fields):
   task = tasks.make('recall', **fields)
   for tokens_T, targets_T, weights_T in zip(*draws(task, 20)):
@@ -22,9 +23,9 @@ def test_the_answer_is_the_value_that_stood_behind_the_key(fields):
     keys, values = tokens_T[0:shown:2], tokens_T[1:shown:2]
     value_of = dict(zip(keys.tolist(), values.tolist()))
     asked = np.flatnonzero(weights_T)
-    assert len(set(keys.tolist())) == len(set(values.tolist())) == task.pairs, 'keys and values come without replacement'
+    assert len(set(keys.tolist())) == len(set(values.tolist())) == task.pairs, 'keys and values come once'
     assert keys.min() >= 1 and keys.max() < half <= values.min() and values.max() < task.vocab
-    assert (asked >= shown).all() and ((asked - shown) % 2 == 0).all(), 'questions stand in slots of two behind the pairs'
+    assert (asked >= shown).all() and ((asked - shown) % 2 == 0).all(), 'a question takes a slot of two'
     assert sorted(tokens_T[asked]) == sorted(value_of), 'each key is asked once'
     assert [value_of[k] for k in tokens_T[asked].tolist()] == targets_T[asked].tolist()
     assert set(weights_T.tolist()) == {0.0, 1.0} and weights_T.sum() == task.pairs

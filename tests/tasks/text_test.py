@@ -26,7 +26,8 @@ def test_bits_are_as_defined(sizes):
     b, nats = batch(seed, sizes=sizes)
     scorer.add(b, nats)
     size = b.get('bytes_BT', np.ones_like(nats))
-    seen += [(p, n, s) for p, n, s, w in zip(*(a.ravel() for a in (b['position_BT'], nats, size, b['weights_BT']))) if w]
+    flat = (a.ravel() for a in (b['position_BT'], nats, size, b['weights_BT']))
+    seen += [(p, n, s) for p, n, s, w in zip(*flat) if w]
   bits = lambda rows: sum(n for _, n, _ in rows) / math.log(2) / sum(s for _, _, s in rows)
   result = scorer.result()
   assert result['bits_per_byte'] == pytest.approx(bits(seen), rel=1e-12)
@@ -49,13 +50,15 @@ def test_merged_scores_are_those_of_all():
 
 def test_a_bin_edge_belongs_to_the_next_bin():
   scorer = tasks.make('text').scorer()
-  scorer.add(dict(weights_BT=np.ones((1, 2)), position_BT=np.asarray([[511, 512]])), np.asarray([[math.log(2), math.log(4)]]))
+  b = dict(weights_BT=np.ones((1, 2)), position_BT=np.asarray([[511, 512]]))
+  scorer.add(b, np.asarray([[math.log(2), math.log(4)]]))
   assert scorer.result()['by_position'] == {'0-512': pytest.approx(1), '512-1024': pytest.approx(2)}
 
 
 def test_unscored_nonsense_counts_for_nothing():
   scorer = tasks.make('text').scorer()
-  scorer.add(dict(weights_BT=np.asarray([[0.0, 1.0]]), position_BT=np.zeros((1, 2), int)), np.asarray([[np.inf, math.log(2)]]))
+  b = dict(weights_BT=np.asarray([[0.0, 1.0]]), position_BT=np.zeros((1, 2), int))
+  scorer.add(b, np.asarray([[np.inf, math.log(2)]]))
   assert scorer.result()['bits_per_byte'] == pytest.approx(1)
 
 

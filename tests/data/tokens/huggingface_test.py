@@ -1,0 +1,61 @@
+"""A tokenizer.json writes text in tokens whose bytes are known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from latentmem.base.errors import InputError
+from latentmem.data import tokens
+from latentmem.data.tokens import interface
+
+
+@pytest.fixture(scope='module')
+def path(tmp_path_factory):
+  package = pytest.importorskip('tokenizers')
+  made = package.Tokenizer(package.models.BPE())
+  made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
+  made.decoder = package.decoders.ByteLevel()
+  trainer = package.trainers.BpeTrainer(vocab_size=300, initial_alphabet=package.pre_tokenizers.ByteLevel.alphabet(),
+                                        special_tokens=['<s>'], show_progress=False)
+  made.train_from_iterator(['the quick brown fox jumps over the lazy dog'] * 20, trainer)
+  made.post_processor = package.processors.TemplateProcessing(single='<s> $A', special_tokens=[('<s>', 0)])
+  folder = tmp_path_factory.mktemp('hf')
+  made.save(str(folder / 'tokenizer.json'))
+  return folder / 'tokenizer.json'
+
+
+def test_text_comes_back(path):
+  coder = tokens.make('huggingface', path=str(path))
+  for text in ('the quick brown fox', 'café 漢字 🙂'):
+    ids = coder.encode(text)
+    assert ids.dtype == np.int32 and coder.decode(ids) == text and ids.max() < coder.vocab
+  assert len(coder.encode('the quick brown fox')) < 10
+  assert coder.encode('the')[0] != 0, 'no special token is put before the text'
+
+
+def test_a_folder_will_do(path):
+  assert tokens.make('huggingface', path=str(path.parent)).vocab == tokens.make('huggingface', path=str(path)).vocab
+
+
+def test_bytes_are_the_texts_own(path):
+  coder = tokens.make('huggingface', path=str(path))
+  for text in ('the quick café 漢字 🙂!', 'a', ''):
+    ids, sizes = coder.encode_sized(text)
+    assert len(ids) == len(sizes) and sizes.sum() == len(text.encode()) and (sizes >= 0).all()
+
+
+def test_bad_input_is_named(tmp_path, monkeypatch):
+  with pytest.raises(InputError, match='needs a path'):
+    tokens.make('huggingface')
+  with pytest.raises(InputError, match='no file .*none.json'):
+    tokens.make('huggingface', path=str(tmp_path / 'none.json'))
+  (tmp_path / 'bad.json').write_text(json.dumps(dict(a=1)))
+  coder = tokens.make('huggingface', path=str(tmp_path / 'bad.json'))
+  monkeypatch.setattr(interface.importlib, 'import_module', lambda name: exec(f'import {name}_that_is_missing'))
+  with pytest.raises(InputError, match='pip install tokenizers'):
+    coder.encode('x')
+  monkeypatch.undo()
+  pytest.importorskip('tokenizers')
+  with pytest.raises(InputError, match='bad.json cannot be read'):
+    coder.encode('x')
