@@ -1,11 +1,19 @@
 """Tokens to text as they come: no character before all of it is there, and none twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # What stands for bytes that are no text, also for the first bytes of a character: three at most.
 FAILED, UNFINISHED = '\ufffd', 3
 # Tokens kept while no text comes of them; beyond it they are taken for what they are.
 MOST = 64
+
+
+def streamed(tokens: Iterable[int], decode: Callable[[Sequence[int]], str]) -> Iterator[str]:
+  """The text of tokens, a string for each of them and one for the end."""
+  stream = Streamer(decode)
+  for token in tokens:
+    yield stream.push(token)
+  yield stream.end()
 
 
 class Streamer:

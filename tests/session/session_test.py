@@ -115,6 +115,13 @@ def test_draws_depend_on_the_seed(fresh):
   assert draw(live.fork(), 8, seed=1) == draw(live.fork(), 8, seed=1) != draw(live.fork(), 8, seed=2)
 
 
+def test_every_position_is_a_draw_of_its_own(fresh):
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  # So hot that all 64 tokens are equally likely: 20 draws of one key would be 20 times the same.
+  assert len(set(draw(live, 20, sample.Sampler(temperature=1e9)))) > 5
+
+
 def test_forks_do_not_touch_one_another(fresh):
   live = fresh.fork()
   live.feed(DOCUMENT)

@@ -20,8 +20,7 @@ def words_text(ids):
 
 
 def streamed(decode, ids):
-  stream = text.Streamer(decode)
-  return [stream.push(i) for i in ids] + [stream.end()]
+  return list(text.streamed(ids, decode))
 
 
 @given(st.text())
