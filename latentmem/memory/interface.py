@@ -37,6 +37,8 @@ class Base(nn.Module):
 
   # False: a document may start only where a chunk starts.
   resets_anywhere: ClassVar[bool] = True
+  # Which axes of a mesh its parameters lie on: see `base.sharding`.
+  layout: ClassVar[tuple] = ()
 
   def init_tail(self, batch: int, dtype) -> State:
     """What `drive` keeps of the last tokens; zeros are a sequence's start."""

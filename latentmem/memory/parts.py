@@ -43,6 +43,15 @@ class Heads(interface.Base):
   head_width: int = 0
   conv: int = 4
 
+  layout = (
+      ('qkv', ('data', None, 'model', None)),
+      ('conv|norm', ('model', None)),
+      ('gate', ('data', 'model', None)),
+      ('out', ('model', None, 'data')),
+      ('[a-z]+_bias', ('model',)),
+      ('decay|write', ('data', 'model')),
+  )
+
   def setup(self):
     heads, head_width = self.head_shape
     f32 = jnp.float32

@@ -40,6 +40,11 @@ class Titans(parts.Heads):
   share_start: float = 0.5
 
   resets_anywhere = False
+  layout = parts.Heads.layout + (
+      ('forget|keep|share', ('data', 'model')),
+      (r'start_\d', ('model', None, None)),
+      ('gain|bias', ('model', None)),
+  )
 
   def setup(self):
     super().setup()

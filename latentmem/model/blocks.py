@@ -13,6 +13,17 @@ from latentmem.ops import attention, conv, rope
 
 FROM_MODEL = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', in_axis=0, out_axis=(-2, -1), batch_axis=1)
 
+# Which axes of a mesh parameters lie on: see `base.sharding`.
+LAYOUT = (
+    ('attention/qkv', ('data', None, 'model', None)),
+    ('attention/conv', ('model', None)),
+    ('attention/out', ('model', None, 'data')),
+    ('attention/persistent', (None, 'data')),
+    ('feed_forward/up', ('data', None, 'model')),
+    ('feed_forward/out', ('model', 'data')),
+    ('scale', (None,)),
+)
+
 
 def to_model(scale: float):
   """Start of a projection back to the residual stream, `scale` times what keeps the size of its input."""

@@ -11,6 +11,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from latentmem import memory
 from latentmem.base import arrays
 from latentmem.base.errors import hint, InputError
 from latentmem.model import blocks, compose, interface
@@ -105,6 +106,14 @@ class Decoder(interface.Base):
     fields = dict(self.compose)
     kind = compose.find(fields.pop('kind'))
     return kind(width=self.width, memory_fields=self.memory, parent=None, **fields).align
+
+  @property
+  def layout(self):
+    held = memory.find(self.memory['kind']).layout
+    return tuple((f'memory/({pattern})', axes) for pattern, axes in held) + blocks.LAYOUT + (
+        ('embed|head', ('model', 'data')),
+        ('mixer/out', ('model', 'data')),
+    )
 
   def init_state(self, batch):
     body = lambda block, carry, _: (carry, block.init_state(batch))

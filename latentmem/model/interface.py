@@ -3,7 +3,7 @@
 B batch (rows), T tokens, V vocabulary.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from flax import linen as nn
 import jax
@@ -15,8 +15,10 @@ Carry = Any
 class Base(nn.Module):
   """Reads tokens into a carry, and predicts the next ones."""
 
-  # Where parameters lie on a mesh: `base.sharding` says how to read it.
-  layout: ClassVar[tuple] = ()
+  @property
+  def layout(self) -> tuple:
+    """Which axes of a mesh its parameters lie on: see `base.sharding`."""
+    raise NotImplementedError
 
   @property
   def align(self) -> int:

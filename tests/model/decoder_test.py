@@ -1,0 +1,202 @@
+"""The decoder: promises of its carry, its settings, and many devices."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from latentmem import memory, model
+from latentmem.base import arrays, sharding
+from latentmem.base.errors import InputError
+from latentmem.model import compose, interface
+from tests import promises
+from tests.checks import assert_close, assert_finite
+from tests.model import subjects
+
+pytestmark = pytest.mark.usefixtures('x64')
+
+PAIRS = [('mac', 'titans'), ('mag', 'titans'), ('attention', 'none')]
+# What layers promise by themselves, a stack of them keeps; these touch what the decoder adds.
+PROMISES = (
+    promises.any_cut_is_the_same_as_whole, promises.the_future_is_unseen, promises.a_reset_forgets_everything,
+    promises.masked_tokens_leave_no_trace, promises.aligned_changes_nothing_where_it_is_true,
+    promises.the_state_does_not_grow)
+
+
+@pytest.mark.parametrize('promise', PROMISES, ids=lambda promise: promise.__name__)
+@pytest.mark.parametrize('kind, held', PAIRS)
+def test(kind, held, promise):
+  promise(subjects.language(kind, held))
+
+
+@pytest.mark.parametrize('kind, held', [('mac', 'titans'), ('mag', 'titans'), ('mal', 'titans')])
+def test_no_gradient_comes_from_the_future(kind, held):
+  """d logits[i] / d tokens[j] is 0 for j > i, and is not for j <= i."""
+  it, subject = subjects.decoder(kind, held), subjects.language(kind, held)
+  def answers(shift_TD, parallel):
+    table = subject.params['params']['embed']
+    at = jnp.arange(12)
+    # Each token its own row of the embedding, so that a gradient can reach it.
+    params = {'params': subject.params['params'] | dict(embed=jnp.concatenate([table, table[at % 11] + shift_TD]))}
+    longer = subjects.decoder(kind, held, tie=False)
+    params['params']['head'] = table
+    carry = longer.apply(params, 1, method='init_state')
+    return longer.apply(params, carry, 11 + at[None], parallel=parallel)[1][0].sum(-1)
+  assert it.tie
+  for parallel in (True, False):
+    moves_TTD = jax.jit(jax.jacobian(functools.partial(answers, parallel=parallel)))(jnp.zeros((12, it.width)))
+    reaches_TT = np.asarray(jnp.abs(moves_TTD).sum(-1))
+    assert np.all(reaches_TT[np.triu_indices(12, 1)] == 0)
+    assert np.all(np.diag(reaches_TT) > 0) and np.all(reaches_TT[1:, 0] > 0)
+
+
+@pytest.mark.parametrize('kind, held', PAIRS)
+def test_holes_in_a_mask_are_no_tokens(kind, held):
+  """Left-padded, holed and empty rows read as their real tokens alone do."""
+  subject = subjects.language(kind, held)
+  mask = np.ones(subject.x.shape, bool)
+  mask[0, :5] = mask[1, [0, 3, 4, 9, 20]] = mask[2] = False
+  for parallel in (True, False):
+    state, y = subject.read(subject.x, subject.lived, None, mask, parallel=parallel)
+    for b in range(promises.BATCH):
+      real = np.flatnonzero(mask[b])
+      states, alone = subject.meaning(np.asarray(subject.x)[:, real], subject.lived)
+      assert_close(y[b, real], alone[b])
+      assert_close(subject.rows(state)[b], subject.rows(states[-1])[b])
+
+
+def loss_of(it):
+  def loss(params, carry, tokens, targets, reset):
+    carry, logits = it.apply(params, carry, tokens, reset, aligned=True)
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], axis=-1)
+    return -jnp.mean(chosen), (carry, logits)
+  return jax.jit(jax.value_and_grad(loss, has_aux=True))
+
+
+def step_inputs(it, rows=8, length=16):
+  params = subjects.shaken(interface.init_params(it, jax.random.key(1)), 0.1)
+  carry = it.apply(params, rows, method='init_state')
+  tokens, targets = jax.random.randint(jax.random.key(3), (2, rows, length), 0, it.vocab)
+  return params, carry, tokens, targets, jnp.zeros((rows, length), bool).at[:, ::8].set(True)
+
+
+@pytest.mark.parametrize('chosen', [dict(scan=False), dict(remat='none'), dict(remat='dots')], ids=str)
+def test_how_layers_are_compiled_changes_nothing(chosen):
+  plain = subjects.decoder('mag', 'titans')
+  inputs = step_inputs(plain, rows=2)
+  assert_close(loss_of(subjects.decoder('mag', 'titans', **chosen))(*inputs), loss_of(plain)(*inputs))
+
+
+@pytest.mark.parametrize('kind, held', [('mag', 'titans'), ('mac', 'titans')])
+def test_eight_devices_equal_one(kind, held):
+  it = subjects.decoder(kind, held)
+  params, carry, *batch = step_inputs(it)
+  want = loss_of(it)(params, carry, *batch)
+  mesh = sharding.make_mesh(4, 2)
+  placed = [jax.device_put(params, sharding.shardings(params, it.layout, mesh)),
+            jax.device_put(carry, sharding.rows(carry, mesh, axis=1)),
+            *jax.device_put(batch, sharding.rows(batch, mesh))]
+  got = loss_of(it)(*placed)
+  qkv = got[1]['params']['block']['mixer']['attention']['qkv']
+  assert len({shard.index for shard in placed[0]['params']['block']['mixer']['attention']['qkv'].addressable_shards}) == 8
+  assert len(qkv.sharding.device_set) == 8
+  assert_close(got, want)
+
+
+@pytest.mark.parametrize('kind', compose.kinds())
+def test_the_layout_names_every_parameter(kind):
+  for held in memory.kinds() if compose.find(kind).takes_memory else ['none']:
+    it = subjects.decoder(kind, held, tie=False)
+    shapes = jax.eval_shape(functools.partial(interface.init_params, it), jax.random.key(0))
+    sharding.specs(shapes, it.layout)
+
+
+@pytest.mark.parametrize('kind, held', PAIRS)
+def test_types(kind, held):
+  """bfloat16 arithmetic: logits float32, memory float32, and the carry keeps its types."""
+  it = subjects.decoder(kind, held).clone(dtype='bfloat16', state_dtype='float32')
+  params = interface.init_params(it, jax.random.key(0))
+  assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype('float32')}
+  carry = it.apply(params, 2, method='init_state')
+  for parallel in (True, False):
+    end, logits = it.apply(params, carry, jnp.ones((2, 9), jnp.int32), parallel=parallel)
+    assert logits.dtype == jnp.float32
+    assert_finite(logits)
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), end) == jax.tree.map(lambda a: (a.shape, a.dtype), carry)
+
+
+@pytest.mark.parametrize('kind', ['mac', 'mag'])
+def test_telemetry_is_per_layer_and_token_and_changes_nothing(kind):
+  it, subject = subjects.decoder(kind, 'titans'), subjects.language(kind, 'titans')
+  read = jax.jit(lambda *args: it.apply(*args, mutable=['telemetry']))
+  (carry, logits), seen = read(subject.params, subject.lived, subject.x)
+  assert_close((carry, logits), subject.read(subject.x, subject.lived))
+  watched = seen['telemetry']['block']['mixer']['memory']
+  assert {'surprise_before', 'surprise_after', 'forget', 'momentum', 'step_size'} <= set(watched)
+  for name in ('surprise_before', 'surprise_after', 'forget', 'momentum', 'step_size'):
+    assert watched[name].shape == (it.layers, *subject.x.shape, 2), name
+    assert_finite(watched[name])
+  for name in ('norm_change', 'norm_momentum'):
+    assert watched[name].shape[:2] == (it.layers, promises.BATCH) and watched[name].shape[-1] == 2
+
+
+def test_the_start_is_near_uniform():
+  it = model.make('decoder', width=64, memory=dict(kind='linear', chunk=8))
+  params = interface.init_params(it, jax.random.key(0))
+  tokens = jax.random.randint(jax.random.key(1), (2, 32), 0, 256)
+  _, logits = it.apply(params, it.apply(params, 2, method='init_state'), tokens)
+  targets = jax.random.randint(jax.random.key(2), (2, 32), 0, 256)
+  loss = -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], -1))
+  assert abs(loss - np.log(256)) < 1
+
+
+def test_fields_are_all_on_record():
+  fields = model.fields('decoder', compose=dict(kind='mac', segment=128), memory=dict(kind='titans', depth=3))
+  assert fields['compose'] == dict(kind='mac', segment=128, heads=4, head_width=0, persistent=4, rope_base=10_000.0,
+                                   conv=0, qk_norm=True)
+  assert fields['memory']['depth'] == 3 and fields['memory']['chunk'] == 64
+  assert not {'width', 'state_dtype', 'memory_fields', 'out_scale'} & {*fields['memory'], *fields['compose']}
+  assert model.fields(**fields) == fields
+  assert model.fields('decoder', compose=dict(window=8))['compose']['kind'] == 'mag'
+  assert model.fields('decoder', compose=dict(kind='attention'))['memory']['kind'] == 'none'
+
+
+@pytest.mark.parametrize('chosen, said', [
+    (dict(widht=3), "'width'"), (dict(compose=dict(kind='mga')), "'mag'"), (dict(compose=dict(windw=8)), "'window'"),
+    (dict(memory=dict(kind='titan')), "'titans'"), (dict(memory=dict(chnk=8)), "'chunk'"),
+    (dict(memory=dict(width=8)), 'from the model'), (dict(compose=dict(out_scale=8)), 'from the model'),
+    (dict(compose=dict(kind='attention'), memory=dict(kind='titans')), "choose 'none'"),
+])
+def test_wrong_fields_are_refused_with_what_would_do(chosen, said):
+  with pytest.raises(InputError, match=said):
+    model.fields('decoder', **chosen)
+
+
+@pytest.mark.parametrize('chosen, said', [
+    (dict(compose=dict(kind='mac', segment=48), memory=dict(chunk=32)), 'segment 48 with chunk 32'),
+    (dict(compose=dict(heads=3)), '3 heads do not divide a width of 128'), (dict(remat='ful'), "'full'"),
+    (dict(compose=dict(join='gatee')), "'gate'"), (dict(compose=dict(window=0)), 'at least 1'),
+    (dict(compose=dict(head_width=5)), 'even head width'),
+])
+def test_fields_that_do_not_fit_one_another_are_refused(chosen, said):
+  with pytest.raises(InputError, match=said):
+    jax.eval_shape(functools.partial(interface.init_params, model.make('decoder', **chosen)), jax.random.key(0))
+
+
+def test_align_is_where_documents_may_start():
+  align = lambda kind, held, **chosen: model.make(
+      'decoder', compose=dict(kind=kind, **chosen), memory=dict(kind=held, chunk=16)).align
+  assert align('mag', 'titans') == 16
+  assert align('mag', 'linear') == align('mal', 'none') == align('attention', 'none') == 1
+  assert align('mac', 'titans', segment=48) == 48
+
+
+def test_attention_carries_its_context_and_no_more():
+  shapes = lambda **chosen: jax.eval_shape(
+      lambda params: it.apply(params, 1, method='init_state'),
+      jax.eval_shape(functools.partial(interface.init_params, it := model.make(
+          'decoder', width=32, compose=dict(kind='attention', **chosen))), jax.random.key(0)))
+  assert arrays.bytes_of(shapes(window=16)) == 2 * (2 * 16 * 32 * 4 + 4)
+  assert arrays.bytes_of(shapes(context=64)) == 2 * (2 * 64 * 32 * 4 + 4)
