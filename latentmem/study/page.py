@@ -93,7 +93,7 @@ def written(name: str, value) -> str:
   if isinstance(value, bool) or value is None:
     return {True: 'yes', False: 'no', None: 'none'}[value]
   last = name.rpartition('.')[2]
-  if isinstance(value, (int, float)) and (last.endswith('_bytes') or last in ('bytes', 'peak_memory')):
+  if isinstance(value, (int, float)) and (last.endswith('_bytes') or last == 'bytes' or 'peak_memory' in name):
     return f'{_in_units(value, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))} ({value:,.0f})'
   if isinstance(value, (int, float)) and 'flops' in last.lower():
     return _in_units(value, 1000, ('', 'kilo', 'mega', 'giga', 'tera', 'peta', 'exa')) + ' operations'
