@@ -9,20 +9,27 @@ steps=, lr= as wanted; every other field by its name, as in --config.model.memor
 
 import ml_collections
 
-from latentmem import data, model, train
+from latentmem import data, memory, model, train
+from latentmem.base.errors import hint, InputError
+
+CHOICES = ('pairs', 'length', 'steps', 'lr')
 
 
 def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   kind, *rest = choice.split(',')
-  chosen = dict(each.split('=') for each in rest)
+  chosen = dict(each.partition('=')[::2] for each in rest)
+  for name in chosen:
+    if name not in CHOICES:
+      raise InputError(f'recall has no choice {name!r}{hint(name, CHOICES)}; it has {list(CHOICES)}.')
   pairs = int(chosen.get('pairs', 16))
   length = int(chosen.get('length', 4 * pairs))
-  memory = dict(kind=kind) | ({} if kind == 'none' else dict(chunk=32))
-  memory |= dict(heads=2, head_width=32) if kind in ('titans', 'linear', 'delta') else {}
+  wanted = dict(chunk=32, heads=2, head_width=32)
+  known = memory.fields(kind, width=64)
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, model=1),
-      model=model.fields('decoder', vocab=0, width=64, layers=2, compose=dict(kind='plain'), memory=memory),
+      model=model.fields('decoder', vocab=0, width=64, layers=2, compose=dict(kind='plain'),
+                         memory=dict(kind=kind) | {name: value for name, value in wanted.items() if name in known}),
       data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length))),
       train=train.fields(steps=int(chosen.get('steps', 600)), rows=64, length=length,
                          learning_rate=float(chosen.get('lr', 3e-3)), warmup=50, save_every=200, evaluate_every=100),

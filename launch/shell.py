@@ -110,9 +110,9 @@ def _parse(argv):
   try:
     left = flags.FLAGS(argv)
   except flags.Error as error:
-    fail(str(error))
-  except InputError as error:
-    fail(str(error))
+    # An error inside a config file comes as the text of its traceback, the error itself last.
+    told = str(error).strip().rpartition('InputError: ')[2] if 'Traceback' in str(error) else str(error)
+    fail(told)
   except (AttributeError, KeyError) as error:
     fail(_misspelt(argv) or str(error))
   if left[1:]:

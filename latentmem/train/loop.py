@@ -154,9 +154,10 @@ class _Loop:
           skipped=int(measured['skipped']), bits=bits, tokens=tokens, seconds=self.clock.seconds, tokens_per_s=rate))
     self.shown(step, bits / size if math.isfinite(bits) else None, rate)
     if in_row > s.skips_allowed:
-      raise NonFinite(f'{in_row} updates in a row were not finite (train.skips_allowed={s.skips_allowed}); first, at step '
-                      f'{step}: {self.program.culprit(state, batch)}. A lower train.learning_rate or train.clip may help; '
-                      f'the last checkpoint in {self.run.checkpoints} is good.')
+      raise NonFinite(
+          f'{in_row} updates in a row were not finite (train.skips_allowed={s.skips_allowed}). At step {step} the '
+          f'first to be so was {self.program.culprit(state, batch)}. A lower train.learning_rate or train.clip may '
+          f'help; checkpoints in {self.run.checkpoints} are good.')
 
 
 def heldout(model, params, source, place: Placement, scored: Evaluate, length: int) -> dict:

@@ -27,8 +27,9 @@ def begin(path: os.PathLike | str, config: dict, source) -> records.Run:
     if jax.process_index() == 0:
       run.write(before.name, described)
   elif (was := records.read_json(before)['fingerprint']) != described['fingerprint']:
-    raise InputError(f'{run.path} was trained on other data (fingerprint {was[:12]}, now {described["fingerprint"][:12]}; '
-                     f'see {before}). Give another --workdir, or the data it had.')
+    now = described['fingerprint']
+    raise InputError(f'{run.path} was trained on other data (fingerprint {was[:12]}, now {now[:12]}; see {before}). '
+                     'Give another --workdir, or the data it had.')
   return run
 
 

@@ -1,6 +1,7 @@
 """Every field of training and of evaluation, with its default: what a config records."""
 
 import dataclasses
+import re
 
 from latentmem.base.errors import hint, InputError
 from latentmem.train import optim
@@ -69,6 +70,10 @@ class Train:
     if self.rows % self.accumulate:
       raise InputError(f'accumulate={self.accumulate} does not divide rows={self.rows}.')
     optim.schedule(self.schedule, self.learning_rate, self.steps, self.warmup)
+    try:
+      re.compile(self.undecayed)
+    except re.error as error:
+      raise InputError(f'undecayed={self.undecayed!r} is no pattern: {error}.') from None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""The loop leaves records that can be relied on, and stops where it should."""
+
+import math
+
+import numpy as np
+import pytest
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.train import checkpoint, loop
+from tests.train import small
+
+
+class Batches:
+  """A source whose batches hold the bad token at the steps that `bad` names."""
+
+  vocab, fingerprint = 16, 'x'
+
+  def __init__(self, bad):
+    self.bad = bad
+
+  def describe(self):
+    return dict(kind='task', fingerprint=self.fingerprint)
+
+  def train(self, rows, length, align, seed, shard, shards):
+    from latentmem.data import pipeline
+    def row(step, b):
+      batch = small.batch(rows, length, seed=step)
+      if step + 1 in self.bad and b == 2:
+        batch['tokens_BT'][b, 3] = small.BAD
+      return {name: x[b] for name, x in batch.items()}
+    return pipeline.endless(row, rows, shard, shards)
+
+  def heldout(self, rows, length, align, shard=0, shards=1):
+    return [small.batch(rows, length, seed=99)]
+
+  def scorer(self):
+    from latentmem import tasks
+    return tasks.make('recall').scorer()
+
+
+def test_metrics_hold_what_the_contract_names(tmp_path):
+  run, trained = small.run(tmp_path / 'run', small.config())
+  line = run.metrics('train')[4]
+  assert {'step', 'split', 'loss', 'bits', 'grad_norm', 'learning_rate', 'skipped', 'tokens', 'seconds',
+          'tokens_per_s'} == set(line)
+  assert line['step'] == 5 and line['tokens'] == 5 * 64 and line['bits'] == pytest.approx(line['loss'] / math.log(2))
+  assert run.metrics('heldout')[-1]['accuracy'] is not None
+  seconds = [each['seconds'] for each in run.metrics('train')]
+  assert seconds == sorted(seconds) and trained.seconds >= seconds[-1]
+
+
+def test_checkpoints_come_when_they_should(tmp_path):
+  run, _ = small.run(tmp_path / 'run', small.config(save_every=4, keep=2))
+  assert checkpoint.steps_in(run.checkpoints) == [8, 12]
+
+
+def test_log_every_thins_the_lines_and_keeps_the_ends(tmp_path):
+  run, _ = small.run(tmp_path / 'run', small.config(log_every=5))
+  assert [line['step'] for line in run.metrics('train')] == [1, 5, 10, 12]
+
+
+def test_updates_that_are_not_finite_are_counted_and_training_goes_on(tmp_path):
+  run, trained = small.run(tmp_path / 'run', small.config(skips_allowed=1), model=small.Fragile(),
+                           source=Batches(bad={4, 6, 8}), leave=9)
+  skipped = {line['step']: line['skipped'] for line in run.metrics('train')}
+  assert [skipped[s] for s in (3, 4, 5, 6, 7, 8)] == [0, 1, 1, 2, 2, 3]
+
+
+def test_too_many_in_a_row_stop_it_with_the_layers_name(tmp_path):
+  with pytest.raises(loop.NonFinite, match=r'2 updates in a row.*At step 7 .*Fragile/layers\[1\]'):
+    small.run(tmp_path / 'run', small.config(skips_allowed=1), model=small.Fragile(), source=Batches(bad={6, 7}))
+  run = records.read(tmp_path / 'run')
+  assert [line['step'] for line in run.metrics('train')] == list(range(1, 8))
+  assert checkpoint.problem(run.checkpoints / '4') is None and checkpoint.steps_in(run.checkpoints) == [4]
+
+
+def test_a_config_that_differs_is_refused_and_the_run_stays(tmp_path):
+  run, _ = small.run(tmp_path / 'run', small.config())
+  with pytest.raises(InputError, match='train.learning_rate: 0.01 there, 0.02 asked for'):
+    small.run(tmp_path / 'run', small.config(learning_rate=0.02))
+  assert checkpoint.steps_in(run.checkpoints) == [8, 12]
+
+
+def test_other_data_are_refused(tmp_path):
+  run, _ = small.run(tmp_path / 'run', small.config(), leave=5)
+  described = records.read_json(run.path / 'data.json')
+  run.write('data.json', described | dict(fingerprint='0123456789abcdef'))
+  with pytest.raises(InputError, match='was trained on other data .fingerprint 0123456789ab'):
+    small.run(tmp_path / 'run', small.config())
+
+
+def test_rows_that_devices_cannot_share_are_refused(tmp_path):
+  with pytest.raises(InputError, match='rows=6 cannot be shared by 4 devices'):
+    small.run(tmp_path / 'run', small.config(mesh=4, rows=6, accumulate=1))
+
+
+def test_telemetry_has_a_number_for_each_layer_and_head(tmp_path):
+  config = small.config(memory='titans', telemetry_every=2, steps=2, evaluate_every=0)
+  run, _ = small.run(tmp_path / 'run', config)
+  line, = run.metrics('telemetry')
+  assert line['step'] == 2 and line['nonfinite'] == 0
+  for name in ('surprise_before', 'surprise_after', 'forget', 'momentum', 'step_size', 'norm_change', 'norm_momentum'):
+    assert np.shape(line[name]) == (1, 1), name
+
+
+def test_bytes_per_token_weighs_what_is_scored():
+  weights_BT, bytes_BT = np.array([[1, 0, 1.0]]), np.array([[2, 9, 4.0]])
+  assert loop.bytes_per_token(dict(weights_BT=weights_BT, bytes_BT=bytes_BT)) == 3
+  assert loop.bytes_per_token(dict(weights_BT=weights_BT)) == 1
