@@ -65,7 +65,7 @@ class Corpus(source.Base):
     ends_D = np.cumsum([len(i) for i in ids], dtype=np.int64)
     join = lambda arrays, kind: np.concatenate([np.zeros(0, kind), *(np.asarray(a, kind) for a in arrays)])
     whole = not documents or sizes[0] is None
-    return stream.Documents(join(ids, kind), ends_D, None if whole else join(sizes, np.uint16))
+    return stream.Documents(join(ids, kind), ends_D, None if whole else join(sizes, np.uint32))
 
   @property
   def vocab(self):

@@ -38,6 +38,7 @@ def test_what_is_given_is_not_changed():
 def test_short_forms_fill_the_first_field(corpus, field, value):
   filled = data.fields(dict(kind='corpus', corpus=corpus))['corpus']
   assert filled[field] == value and ':' not in filled['kind']
+  assert filled.get('split', 'train') == ('test' if isinstance(corpus, dict) else 'train'), 'other fields are kept'
 
 
 @pytest.mark.parametrize('source, says', [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentmem import data
+from latentmem import data, tasks
 from latentmem.base.errors import InputError
 from latentmem.data import task as task_source
 
@@ -41,6 +41,14 @@ def test_a_long_example_runs_over_several_batches(length, pieces):
         assert not whole_T[32:].any()
     for i, part in enumerate(parts):
       assert part['reset_BT'].sum() == (3 if i == 0 else 0) and part['position_BT'][0, 0] == i * length
+
+
+def test_a_long_example_is_drawn_once(monkeypatch):
+  drawn = []
+  kind = tasks.find('recall')
+  draw = kind.draw
+  monkeypatch.setattr(kind, 'draw', lambda self, rng: drawn.append(1) or draw(self, rng))
+  assert len(list(make(heldout_examples=6).heldout(rows=3, length=8))) == 8 and len(drawn) == 6
 
 
 def test_a_short_example_is_padded():

@@ -51,8 +51,8 @@ def test_the_split_is_this_one_for_good():
 def test_the_fingerprint_tells_names_texts_and_sides():
   base = (Document('a', 'one', False), Document('b', 'two', True))
   others = [(Document('x', 'one', False), base[1]), (Document('a', 'uno', False), base[1]),
-            (Document('a', 'one', True), Document('b', 'two', False)), (Document('ao', 'ne', False), base[1])]
-  prints = [Given(given=given).read().fingerprint for given in (base, *others)]
+            (Document('a', 'one', True), Document('b', 'two', False)), (Document('a', 'onebheldtwo', False),)]
+  prints = [Given(given=given, heldout=0.0).read().fingerprint for given in (base, *others)]
   assert len(set(prints)) == 5 and prints[0] == Given(given=base).read().fingerprint
 
 
