@@ -23,7 +23,7 @@ def test_a_parameter_without_a_rule_is_named():
   with pytest.raises(InputError, match='params/norm/scale'):
     sharding.specs(TREE, LAYOUT[:2])
   with pytest.raises(InputError, match='outward'):
-    sharding.specs(dict(outward=np.zeros((2, 2)), about=np.zeros((2, 2))), LAYOUT)
+    sharding.specs(dict(outward=np.zeros((2, 2))), LAYOUT)
 
 
 def test_a_rule_of_more_axes_than_there_are_is_refused():

@@ -69,7 +69,8 @@ def read_tokens(it):
 
 def rows_of(carry):
   """A model's carry [L, B, ...], row by row."""
-  return [jax.tree.map(lambda a: a[:, b], carry) for b in range(promises.BATCH)]
+  row = lambda b: jax.tree.map(lambda a: a[:, b], carry)
+  return [row(b) for b in range(promises.BATCH)]
 
 
 @functools.cache

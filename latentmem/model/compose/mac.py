@@ -50,7 +50,8 @@ class Mac(interface.Base):
       return
     self.memory = self.make_memory()
     if self.segment % self.memory.chunk:
-      raise InputError(f'mac needs segments of whole chunks, not segment {self.segment} with chunk {self.memory.chunk}.')
+      raise InputError(
+          f'mac needs segments of whole chunks, not segment {self.segment} with chunk {self.memory.chunk}.')
     self.attention_norm, self.memory_norm = blocks.RMSNorm(), blocks.RMSNorm()
     start = nn.initializers.variance_scaling(self.out_scale**2, 'fan_in', 'normal')
     self.out = self.param('out', start, (self.width, self.width), jnp.float32)
