@@ -10,8 +10,6 @@ granularity there is: within it the gradients do not see one another. B batch, T
 chunk, D model width, H heads, K head width, N chunks.
 """
 
-import math
-
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -19,6 +17,7 @@ import jax.numpy as jnp
 from latentmem.base import arrays
 from latentmem.memory import parts
 from latentmem.ops import fast_weights
+from latentmem.ops import fast_weights_read
 from latentmem.ops import networks
 
 
@@ -104,29 +103,27 @@ class Titans(parts.Heads):
       drive, begins_B = inputs
       cell = arrays.pick(begins_B, fresh, cell)
       keys, shares = cell['keys'] + drive['k'], cell['shares'] + drive['share']
-      (weights, momentum), y_BHCK = self._chunk(cell['anchor'], cell['weights'], cell['momentum'], drive, keys, shares)
+      step = self._step(drive) * fast_weights.overlap(keys, shares)
+      c = fast_weights.coefficients(drive['log_keep'], drive['log_e'], step, drive['real'])
+      (weights, momentum), y_BHCK = fast_weights.chunk(
+          cell['anchor'], cell['weights'], cell['momentum'], self.slow, drive['q'], drive['k'], drive['v'], c)
       read_B = jnp.sum(drive['real'][:, 0] > 0, -1, dtype=jnp.int32)
       return self._turn(dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
                              age=cell['age'] + read_B)), y_BHCK
 
-    cell, y_NBHCK = scan_in_groups(body, cell, (drive_N, begins_NB))
+    cell, y_NBHCK = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), cell, (drive_N, begins_NB))
     return cell, self._join(y_NBHCK)
 
   def many_whole(self, cell, drive_BT, fresh, reset_BT):
     drive_N, begins_NB = self._split(drive_BT, reset_BT)
-    start = cell['weights'], cell['momentum']
-    fresh = fresh['weights'], fresh['momentum']
+    start, fresh = ((tree['weights'], tree['momentum']) for tree in (cell, fresh))
     # A document that begins with the next chunk takes its fresh weights at this one's end, in the same pass.
-    next_begins_NB = jnp.concatenate([begins_NB[1:], jnp.zeros_like(begins_NB[:1])])
-
-    def body(state, inputs):
-      drive, next_begins_B = inputs
-      weights, momentum = state
-      state, y_BHCK = self._chunk(weights, weights, momentum, drive, drive['k'], drive['share'])
-      return arrays.pick(next_begins_B, fresh, state), y_BHCK
-
-    (weights, momentum), y_NBHCK = scan_in_groups(
-        body, arrays.pick(begins_NB[0], fresh, start), (drive_N, next_begins_NB))
+    renew_NB = jnp.concatenate([begins_NB[1:], jnp.zeros_like(begins_NB[:1])])
+    inputs = fast_weights_read.Inputs(
+        *(drive_N[name] for name in ('q', 'k', 'v', 'log_keep', 'log_e')), self._step(drive_N), drive_N['share'])
+    group = fast_weights_read.group_of(len(begins_NB))
+    (weights, momentum), y_NBHCK = fast_weights_read.read(
+        group, arrays.pick(begins_NB[0], fresh, start), fresh, self.slow, inputs, renew_NB)
     return dict(cell, anchor=weights, weights=weights, momentum=momentum), self._join(y_NBHCK)
 
   def peek(self, cell, drive_BT):
@@ -156,11 +153,6 @@ class Titans(parts.Heads):
     """h before the overlap brake. (1 - e) makes the whole effect of a write, sum_i e^i h, independent of e."""
     return -jnp.expm1(drive['log_e']) * drive['share'] * self.step_scale
 
-  def _chunk(self, anchor, weights, momentum, drive, keys, shares):
-    step = self._step(drive) * fast_weights.overlap(keys, shares)
-    return fast_weights.chunk(anchor, weights, momentum, self.slow, drive['q'], drive['k'], drive['v'],
-                              drive['log_keep'], drive['log_e'], step, drive['real'])
-
   def _turn(self, cell):
     """Rows whose chunk is full begin the next one."""
     full_B = cell['age'] == self.chunk
@@ -179,17 +171,3 @@ class Titans(parts.Heads):
     y = jnp.moveaxis(jnp.moveaxis(y_NBHCK, 0, 1), 2, 3)
     return y.reshape(y.shape[0], -1, *y.shape[3:])
 
-
-def scan_in_groups(body, state, inputs):
-  """lax.scan whose backward pass keeps the state only every sqrt(N) steps and recomputes what lies between."""
-  count = jax.tree.leaves(inputs)[0].shape[0]
-  group = math.isqrt(count)
-  whole = count // group * group
-  inner = jax.checkpoint(lambda state, inputs: jax.lax.scan(body, state, inputs), prevent_cse=False)
-  groups = jax.tree.map(lambda a: a[:whole].reshape(-1, group, *a.shape[1:]), inputs)
-  state, y = jax.lax.scan(inner, state, groups)
-  y = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), y)
-  if whole < count:
-    state, last = inner(state, jax.tree.map(lambda a: a[whole:], inputs))
-    y = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), y, last)
-  return state, y

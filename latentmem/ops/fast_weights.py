@@ -16,6 +16,8 @@ layer saw of the keys at the anchor and U_l the loss's gradient at what it retur
 B batch, H heads, C tokens in a chunk, D head width. Trees of weights hold one [B, H, D_in, D_out] a layer.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -41,61 +43,95 @@ def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real)
   return (weights, momentum), networks.recall(weights, slow, q)
 
 
+class Coefficients(NamedTuple):
+  """How much each token of a chunk sees of what; scalars a head, the same for all layers of the network."""
+
+  beta: jax.Array  # [B, H, C, 1], of the weights the chunk began with
+  f: jax.Array  # [B, H, C, 1], of the momentum the chunk began with
+  g: jax.Array  # [B, H, C, C], of each token's write
+  m_end: jax.Array  # [B, H, 1, 1], of the momentum, at the chunk's end
+  push_end: jax.Array  # [B, H, C, 1], of each token's write in the momentum, at the chunk's end
+
+
+def coefficients(log_keep, log_e, step, real) -> Coefficients:
+  """From log(1 - a), log e, h and w, [B, H, C] each."""
+  sum_keep, sum_e = decay.log_cumsum(log_keep), decay.log_cumsum(log_e)
+  m = jnp.exp(sum_e)[..., None]
+  still_seen = decay.triangle_of_sums(sum_keep) * real[..., None, :]
+  pushes = decay.triangle_of_sums(sum_e) * step[..., None, :]
+  return Coefficients(beta=jnp.exp(sum_keep)[..., None], f=still_seen @ m, g=still_seen @ pushes,
+                      m_end=m[..., -1:, :], push_end=pushes[..., -1, :, None])
+
+
+def turned(a: jax.Array) -> jax.Array:
+  """The last two axes exchanged."""
+  return jnp.swapaxes(a, -1, -2)
+
+
+def output_gradient(z, key, value, gain, bias):
+  """U of the last layer: the loss's gradient at what the MLP returned, z."""
+  normal, scale = networks.normalise(z)
+  return networks.through_norm(normal, scale, (key + normal * gain + bias - value) * gain)
+
+
 def gradients(anchor, slow, key, value):
   """The write of each key: inputs X_l and gradients U_l of every layer, at the anchor.
 
   key, value [B, H, C, D]. The loss's gradient with respect to layer l is X_l' U_l, token by token.
   """
-  gain, bias = (s[:, None] for s in slow)
   inputs, slopes = [key], []
   for w in anchor[:-1]:
     act, slope = networks.activate(inputs[-1] @ w)
     inputs.append(act)
     slopes.append(slope)
-  normal, scale = networks.normalise(inputs[-1] @ anchor[-1])
-  error = key + normal * gain + bias - value
-  u = networks.through_norm(normal, scale, error * gain)
-  back = [u]
+  back = [output_gradient(inputs[-1] @ anchor[-1], key, value, *over_tokens(slow))]
   for w, slope in zip(anchor[:0:-1], slopes[::-1]):
-    u = (u @ jnp.swapaxes(w, -1, -2)) * slope
-    back.append(u)
+    back.append((back[-1] @ turned(w)) * slope)
   return inputs, back[::-1]
 
 
-def chunk(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real):
+def over_tokens(slow):
+  """Slow parameters [H, D] as [H, 1, D]."""
+  return tuple(s[:, None] for s in slow)
+
+
+def answers(weights, momentum, c: Coefficients, q, inputs, back):
+  """What the MLP returns to each query from the weights of its own moment, z [B, H, C, D] before the norm."""
+  read = q
+  for layer, (w, s, x, u) in enumerate(zip(weights, momentum, inputs, back)):
+    z = c.beta * (read @ w) + c.f * (read @ s) - (c.g * (read @ turned(x))) @ u
+    read = z if layer == len(weights) - 1 else jax.nn.gelu(z)
+  return read
+
+
+def ends(weights, momentum, c: Coefficients, inputs, back):
+  """Weights and momentum after the chunk."""
+  beta, f, g = c.beta[..., -1:, :], c.f[..., -1:, :], c.g[..., -1, :, None]
+  new = [(beta * w + f * s - turned(x) @ (g * u), c.m_end * s - turned(x) @ (c.push_end * u))
+         for w, s, x, u in zip(weights, momentum, inputs, back)]
+  return tuple(w for w, _ in new), tuple(s for _, s in new)
+
+
+def settle(q, z, gain, bias):
+  """y from what the MLP returned."""
+  return q + networks.normalise(z)[0] * gain + bias
+
+
+def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients):
   """C tokens at once: `token`, C times, with the same answers.
 
   Args:
     anchor, weights, momentum: Trees of [B, H, D_in, D_out].
     slow: Gain and bias of the network's norm, [H, D] each.
     q, k, v: [B, H, C, D].
-    log_keep, log_e, step, real: [B, H, C].
+    c: Of these tokens.
 
   Returns:
     (weights, momentum) after the chunk, y [B, H, C, D].
   """
-  sum_keep, sum_e = decay.log_cumsum(log_keep), decay.log_cumsum(log_e)
-  beta, m = jnp.exp(sum_keep)[..., None], jnp.exp(sum_e)[..., None]
-  still_seen = decay.triangle_of_sums(sum_keep) * real[..., None, :]
-  pushes = decay.triangle_of_sums(sum_e) * step[..., None, :]
-  f, g = still_seen @ m, still_seen @ pushes
-
   inputs, back = gradients(anchor, slow, k, v)
-  read = q
-  for layer, (w, s, x, u) in enumerate(zip(weights, momentum, inputs, back)):
-    overlap = g * (read @ jnp.swapaxes(x, -1, -2))
-    z = beta * (read @ w) + f * (read @ s) - overlap @ u
-    read = z if layer == len(weights) - 1 else jax.nn.gelu(z)
-  gain, bias = (s[:, None] for s in slow)
-  y = q + networks.normalise(read)[0] * gain + bias
-
-  def moved(coefficients, x, u):
-    return jnp.swapaxes(coefficients[..., None] * x, -1, -2) @ u
-
-  ends = [(beta[..., -1:, :] * w + f[..., -1:, :] * s - moved(g[..., -1, :], x, u),
-           m[..., -1:, :] * s - moved(pushes[..., -1, :], x, u))
-          for w, s, x, u in zip(weights, momentum, inputs, back)]
-  return (tuple(w for w, _ in ends), tuple(s for _, s in ends)), y
+  z = answers(weights, momentum, c, q, inputs, back)
+  return ends(weights, momentum, c, inputs, back), settle(q, z, *over_tokens(slow))
 
 
 def overlap(keys, shares):
@@ -106,7 +142,7 @@ def overlap(keys, shares):
 
   keys [B, H, C, D] with |k| < 1, shares r in [0, 1) [B, H, C]; 0 where there is no token. -> [B, H, C].
   """
-  alike = jnp.square(keys @ jnp.swapaxes(keys, -1, -2)) * shares[..., None, :]
+  alike = jnp.square(keys @ turned(keys)) * shares[..., None, :]
   earlier = jnp.tril(jnp.ones(alike.shape[-2:], bool), -1)
   return jnp.exp(jnp.sum(jnp.log1p(-jnp.where(earlier, alike, 0)), -1))
 

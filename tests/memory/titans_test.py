@@ -1,0 +1,85 @@
+"""Titans against a loop written from the paper's equations in numpy, gradients by hand."""
+
+import math
+
+import jax
+import numpy as np
+import pytest
+
+from latentmem import memory
+from tests.checks import assert_close
+from tests.memory import in_numpy
+
+pytestmark = pytest.mark.usefixtures('x64')
+
+BATCH, LENGTH, WIDTH, HEADS, CHUNK = 2, 11, 8, 2, 4
+HEAD_WIDTH = WIDTH // HEADS
+EPS = 1e-2
+
+
+def gelu(z):
+  return 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
+
+
+def slope_of_gelu(z, step=1e-6):
+  return (gelu(z + step) - gelu(z - step)) / (2 * step)
+
+
+def network(weights, gain, bias, x):
+  """f(M; x) = x + LN(MLP(M; x)), with all that its gradient needs."""
+  inputs, before = [x], []
+  for w in weights[:-1]:
+    before.append(inputs[-1] @ w)
+    inputs.append(gelu(before[-1]))
+  z = inputs[-1] @ weights[-1]
+  centred = z - z.mean()
+  scale = math.sqrt((centred**2).mean() + EPS)
+  return x + gain * centred / scale + bias, inputs, before, centred / scale, scale
+
+
+def surprise_gradient(weights, gain, bias, key, value):
+  """grad_M 1/2 |f(M; k) - v|^2, layer by layer."""
+  y, inputs, before, normal, scale = network(weights, gain, bias, key)
+  u = (y - value) * gain
+  u = (u - u.mean() - normal * (u * normal).mean()) / scale
+  gradient = [np.outer(inputs[-1], u)]
+  for layer in range(len(weights) - 2, -1, -1):
+    u = (u @ weights[layer + 1].T) * slope_of_gelu(before[layer])
+    gradient.insert(0, np.outer(inputs[layer], u))
+  return gradient
+
+
+def loop(p, x_TD, depth, scale):
+  """The whole layer for one sequence, head after head, token after token."""
+  q, k, v = in_numpy.qkv(p, x_TD)
+  a, e, r = (in_numpy.gate(p, name, x_TD) for name in ('forget', 'keep', 'share'))
+  y = np.zeros_like(v)
+  for h in range(HEADS):
+    gain, bias = p['gain'][h], p['bias'][h]
+    weights = [p[f'start_{i}'][h].copy() for i in range(depth)]
+    momentum = [np.zeros_like(w) for w in weights]
+    for t in range(len(x_TD)):
+      if t % CHUNK == 0:
+        anchor, seen = [w.copy() for w in weights], []
+      key = in_numpy.unit(k[t, h])
+      step = scale * (1 - e[t, h]) * r[t, h] * np.prod([1 - share * (key @ other) ** 2 for other, share in seen])
+      seen.append((key, r[t, h]))
+      u = surprise_gradient(anchor, gain, bias, key, v[t, h])
+      momentum = [e[t, h] * s - step * g for s, g in zip(momentum, u)]
+      weights = [(1 - a[t, h]) * w + s for w, s in zip(weights, momentum)]
+      y[t, h] = network(weights, gain, bias, in_numpy.unit(q[t, h]))[0]
+  return in_numpy.answer(p, y, x_TD)
+
+
+@pytest.mark.parametrize('depth', [1, 2, 3, 4])
+def test_the_paper_in_a_loop(depth):
+  cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, state_dtype='float64')
+  x = jax.random.normal(jax.random.key(0), (BATCH, LENGTH, WIDTH))
+  start = lambda cell, x: cell(cell.init_state(BATCH, x.dtype), x)
+  keys = iter(jax.random.split(jax.random.key(2), 100))
+  params = jax.tree.map(lambda w: w.astype('float64') + 0.3 * jax.random.normal(next(keys), w.shape),
+                        cell.init(jax.random.key(1), x, method=start))
+  _, y = jax.jit(lambda p, x: cell.apply(p, x, method=start))(params, x)
+  # The loop's slope of GELU is a central difference, good to about 1e-9.
+  p = jax.tree.map(np.asarray, params['params'])
+  assert_close(y, np.stack([loop(p, x_TD, depth, cell.step_scale) for x_TD in np.asarray(x)]), within=1e-8)

@@ -1,0 +1,76 @@
+"""Chunk after chunk with the backward pass by hand is what automatic differentiation makes of the chunks."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from latentmem.base import arrays
+from latentmem.ops import fast_weights
+from latentmem.ops import fast_weights_read
+from latentmem.ops import networks
+from tests.checks import assert_close, assert_finite
+
+pytestmark = pytest.mark.usefixtures('x64')
+
+CHUNKS, BATCH, HEADS, CHUNK, WIDTH = 4, 2, 3, 5, 8
+
+
+def setting(depth, gate=None):
+  """State, fresh state, slow parameters, inputs; `gate` puts every gate at one value."""
+  rng = np.random.default_rng(0)
+  normal = lambda *shape: jnp.asarray(rng.normal(size=shape))
+  shapes = networks.widths(WIDTH, depth, 4)
+  tree = lambda scale: tuple(normal(BATCH, HEADS, *shape) * scale for shape in shapes)
+  tokens = lambda: normal(CHUNKS, BATCH, HEADS, CHUNK, WIDTH)
+  scalars = lambda: normal(CHUNKS, BATCH, HEADS, CHUNK)
+  log = lambda: -jax.nn.softplus(scalars()) if gate is None else jnp.full_like(scalars(), gate)
+  inputs = fast_weights_read.Inputs(tokens(), 0.2 * tokens(), tokens(), log(), log(),
+                                    jax.nn.sigmoid(scalars()), jax.nn.sigmoid(scalars()))
+  return (tree(0.3), tree(0.1)), (tree(0.3), tree(0.1)), (normal(HEADS, WIDTH), normal(HEADS, WIDTH)), inputs
+
+
+RENEW_NB = np.zeros((CHUNKS, BATCH), bool)
+RENEW_NB[1, 0] = RENEW_NB[2, 1] = True
+
+
+def in_turn(state, fresh, slow, inputs):
+  """What `read` means."""
+  y_N = []
+  for n in range(CHUNKS):
+    x = jax.tree.map(lambda a: a[n], inputs)
+    step = x.step * fast_weights.overlap(x.k, x.share)
+    c = fast_weights.coefficients(x.log_keep, x.log_e, step, jnp.ones_like(step))
+    state, y = fast_weights.chunk(state[0], *state, slow, x.q, x.k, x.v, c)
+    state = arrays.pick(jnp.asarray(RENEW_NB[n]), fresh, state)
+    y_N.append(y)
+  return state, jnp.stack(y_N)
+
+
+def with_gradients(read):
+  def loss(*given):
+    out = read(*given)
+    return sum(jnp.sum(jnp.sin(a)) for a in jax.tree.leaves(out)), out
+  return jax.jit(jax.value_and_grad(loss, (0, 1, 2, 3), has_aux=True))
+
+
+@pytest.mark.parametrize('depth', [1, 2, 3, 4])
+def test_equals_automatic_differentiation(depth):
+  given = setting(depth)
+  want = with_gradients(in_turn)(*given)
+  for group in (1, 2):
+    read = lambda *given: fast_weights_read.read(group, *given, jnp.asarray(RENEW_NB))
+    assert_close(with_gradients(read)(*given), want)
+
+
+@pytest.mark.parametrize('log_gate', [0.0, -1e-12, -50.0, -1e6])
+def test_extreme_gates_stay_finite(log_gate):
+  read = functools.partial(fast_weights_read.read, 2)
+  out = with_gradients(lambda *given: read(*given, jnp.asarray(RENEW_NB)))(*setting(2, log_gate))
+  assert_finite(out)
+
+
+def test_groups_divide_and_lie_near_the_root():
+  assert [fast_weights_read.group_of(n) for n in (1, 16, 64, 256, 509)] == [1, 1, 8, 16, 1]
