@@ -15,7 +15,7 @@ def get_config(choice: str = 'mag,titans') -> ml_collections.ConfigDict:
   join, _, memory = choice.partition(',')
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, model=1),
+      mesh=dict(data=-1, model=1),
       model=model.fields('decoder', vocab=0, width=128, layers=2, compose=dict(kind=join),
                          memory=dict(kind=memory or 'titans', chunk=32)),
       data=data.fields(dict(kind='task', task=dict(kind='needle', length=512))),

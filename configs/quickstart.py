@@ -15,7 +15,7 @@ def get_config(memory: str = 'titans') -> ml_collections.ConfigDict:
   remembers = {} if memory == 'none' else dict(chunk=32)
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, model=1),
+      mesh=dict(data=-1, model=1),
       model=model.fields('decoder', vocab=0, width=128, layers=2, compose=dict(kind='mag', heads=4, window=64),
                          memory=dict(kind=memory) | remembers),
       data=data.fields(dict(kind='corpus', corpus='stdlib', tokens='bytes')),

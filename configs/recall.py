@@ -27,7 +27,7 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   known = memory.fields(kind, width=64)
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, model=1),
+      mesh=dict(data=-1, model=1),
       model=model.fields('decoder', vocab=0, width=64, layers=2, compose=dict(kind='plain'),
                          memory=dict(kind=kind) | {name: value for name, value in wanted.items() if name in known}),
       data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length))),

@@ -1,5 +1,6 @@
 """A config's dicts to the things that they name. Settings stop here."""
 
+import os
 from typing import NamedTuple
 
 import jax
@@ -35,7 +36,7 @@ def build(config: dict) -> Parts:
   settings = train.build(train.Train, config['train']), train.build(train.Evaluate, config['evaluate'])
   whole = dict(config, data=filled_data, model=filled_model, train=train.fields(**config['train']),
                evaluate=train.evaluate_fields(**config['evaluate']))
-  return Parts(whole, source, model.make(**filled_model), *settings, Placement(mesh(**config['mesh'])))
+  return Parts(whole, source, model.make(**filled_model), *settings, Placement(mesh(**config['mesh'], rows=settings[0].rows)))
 
 
 def with_vocab(fields: dict, source) -> dict:
@@ -47,11 +48,24 @@ def with_vocab(fields: dict, source) -> dict:
   return dict(fields, vocab=vocab)
 
 
-def mesh(data: int = -1, model: int = 1) -> jax.sharding.Mesh:
-  """The devices as ('data', 'model'); -1 takes as many as there are."""
+def mesh(data: int = -1, model: int = 1, rows: int = 0) -> jax.sharding.Mesh:
+  """The devices as ('data', 'model'); data=-1 takes as many as can share the rows evenly."""
+  _cores_as_devices()
   devices = jax.devices()
-  data = len(devices) // model if data == -1 else data
+  if data == -1:
+    data = max(n for n in range(1, max(1, len(devices) // max(model, 1)) + 1) if rows % n == 0)
   if model < 1 or not 1 <= data * model <= len(devices):
     raise InputError(f'mesh.data={data} and mesh.model={model} need {data * model} devices; there are {len(devices)}.')
   axes = (jax.sharding.AxisType.Auto,) * 2
   return jax.make_mesh((data, model), ('data', 'model'), axis_types=axes, devices=devices[:data * model])
+
+
+def _cores_as_devices():
+  """Without an accelerator, every core is a device: small products do not fill two, rows shared among them do."""
+  if jax.config.jax_num_cpu_devices in (None, -1) and 'xla_force_host_platform_device_count' not in os.environ.get(
+      'XLA_FLAGS', ''):
+    try:
+      jax.config.update('jax_num_cpu_devices', len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else
+                        os.cpu_count())
+    except RuntimeError:
+      return  # The devices were counted before; they stay as they are.

@@ -107,8 +107,8 @@ def _backward(group, kept, cotangents):
 
   def one(carry, saved):
     d_state, d_fresh, d_slow = carry
-    (weights, momentum), x, renew_B, z, d_y = saved
-    d_state, d_fresh = jax.lax.cond(jnp.any(renew_B), _renewed, lambda _, *d: d, renew_B, d_state, d_fresh)
+    (weights, momentum), x, (renew_B, any_renew), z, d_y = saved
+    d_state, d_fresh = jax.lax.cond(any_renew, _renewed, lambda _, *d: d, renew_B, d_state, d_fresh)
     d_state, d_slow_here, d_x = _chunk_backward(weights, momentum, slow, x, z, d_state, d_y)
     return (d_state, d_fresh, jax.tree.map(jnp.add, d_slow, d_slow_here)), d_x
 
@@ -119,7 +119,8 @@ def _backward(group, kept, cotangents):
     else:
       step = lambda state, x: (_advance(state, fresh, slow, *x), state)
       _, states = jax.lax.scan(step, start, (x, renew_GB))
-    return jax.lax.scan(one, carry, (states, x, renew_GB, z, d_y), reverse=True)
+    # Asked for all chunks at once: rows may lie on many devices, and a question in each chunk would make them wait.
+    return jax.lax.scan(one, carry, (states, x, (renew_GB, jnp.any(renew_GB, 1)), z, d_y), reverse=True)
 
   carry = (d_state, jax.tree.map(jnp.zeros_like, fresh), jax.tree.map(jnp.zeros_like, slow))
   carry, d_inputs = jax.lax.scan(many, carry, (starts, inputs, renew, z, _grouped(group, d_y)), reverse=True)
