@@ -1,0 +1,40 @@
+"""The figure of a bench record: seconds and peak memory over length, and how many times faster and smaller."""
+
+import io
+
+from matplotlib.figure import Figure
+
+from latentmem.study import figures
+
+DASHES = {'latentmem': '-', 'titans-pytorch': '--'}
+COLOURS = ('#0b62a4', '#d1600a', '#5c8a3a', '#8a5c9e')
+
+
+def draw(record: dict) -> Figure:
+  """A record of `launch.bench --suite=memory`."""
+  rows = [row for row in record['rows'] if 'failed' not in row]
+  chunks = sorted({row['chunk'] for row in rows})
+  with figures.styled():
+    figure = Figure(figsize=(11, 3.4), layout='constrained')
+    panels = [('forward', 'Forward', 'seconds', lambda r: min(r['seconds'])),
+              ('train', 'Forward and backward', 'seconds', lambda r: min(r['seconds'])),
+              ('train', 'Peak memory of a training step', 'GB', lambda r: r['peak']['host'] / 1e9)]
+    for axes, (what, title, unit, value) in zip(figure.subplots(1, 3), panels):
+      for who, dashes in DASHES.items():
+        for colour, chunk in zip(COLOURS, chunks):
+          line = sorted((r['length'], value(r)) for r in rows if (r['who'], r['what'], r['chunk']) == (who, what, chunk))
+          if line:
+            axes.plot(*zip(*line), dashes, color=colour, marker='o', markersize=3, label=f'{who}, chunk {chunk}')
+      axes.set(title=title, xlabel='tokens', ylabel=unit, xscale='log', yscale='log')
+      lengths = sorted({row['length'] for row in rows if row['what'] != 'decode'})
+      axes.set_xticks(lengths, [f'{n // 1024}K' if n >= 1024 else str(n) for n in lengths])
+      axes.minorticks_off()
+    figure.axes[0].legend(fontsize=7)
+  return figure
+
+
+def png(record: dict) -> bytes:
+  """`draw`, as the bytes of a PNG."""
+  out = io.BytesIO()
+  draw(record).savefig(out, format='png', dpi=figures.DPI)
+  return out.getvalue()

@@ -1,0 +1,109 @@
+"""The suite `memory`: one Titans layer beside titans-pytorch, over lengths and chunks; a record and a figure."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import jax
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+
+PEER = 'titans-pytorch'
+
+
+def measure(spec: dict, limit: float) -> dict:
+  """Runs one measurement in a process of its own. A failure is a result too."""
+  command = [sys.executable, '-m', 'launch.benchmarks.layer', json.dumps(spec)]
+  try:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+  except subprocess.TimeoutExpired:
+    return dict(failed=f'longer than {limit:.0f} s')
+  if done.returncode:
+    return dict(failed=(done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1][:200])
+  return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def specs(lengths, chunks, peer: bool, shared: dict):
+  """What is measured, in the order in which it is: us and the peer by turns, on the same work."""
+  names = ['latentmem', PEER] if peer else ['latentmem']
+  for chunk in chunks:
+    for length in lengths:
+      if length % chunk:
+        raise InputError(f'a chunk of {chunk} does not divide a length of {length}.')
+      for what in ('forward', 'train'):
+        for who in names:
+          yield shared | dict(who=who, what=what, length=length, chunk=chunk)
+    for who in names:
+      yield shared | dict(who=who, what='decode', length=max(2 * chunk, 128), chunk=chunk)
+
+
+def run(lengths, chunks, peer: bool, shared: dict, limit: float, told=print) -> dict:
+  """Measures everything and returns the record. What the peer cannot finish at one length it is not asked at longer."""
+  shared = shared | dict(cores=len(os.sched_getaffinity(0)))
+  rows, given_up = [], set()
+  with tempfile.TemporaryDirectory() as cache:
+    shared = shared | dict(cache=cache)
+    for spec in specs(lengths, chunks, peer, shared):
+      key = spec['who'], spec['what'], spec['chunk']
+      if key in given_up:
+        continue
+      rate = measure(shared | dict(who='latentmem', what='matmul'), limit)
+      if spec['who'] == 'latentmem':
+        measure(spec | dict(repeats=1), limit)  # Fills the cache of compiled programs.
+      row = {name: spec[name] for name in ('who', 'what', 'length', 'chunk')} | measure(spec, limit)
+      row['matmul_flops_per_s'] = rate['flops'] / min(rate['seconds'])
+      if 'failed' in row and spec['who'] == PEER:
+        given_up.add(key)
+      rows.append(row)
+      told(describe(row))
+  return dict(suite='memory', layer={k: v for k, v in shared.items() if k not in ('cache', 'cores')},
+              rows=rows, ratios=ratios(rows), versions=records.versions() | peer_version(), commit=records.commit(),
+              machine=records.machine(jax.devices()), date=datetime.date.today().isoformat())
+
+
+def peer_version() -> dict:
+  """The peer's version, where it is installed."""
+  try:
+    return {name: importlib.metadata.version(name) for name in (PEER, 'torch')}
+  except importlib.metadata.PackageNotFoundError:
+    return {}
+
+
+def describe(row: dict) -> str:
+  name = f'{row["who"]:15} {row["what"]:8} length {row["length"]:6} chunk {row["chunk"]:4}'
+  if 'failed' in row:
+    return f'{name}  failed: {row["failed"]}'
+  share = f'  {share_of_rate(row):4.0%} of the matmul rate' if row.get('flops') else ''
+  return f'{name}  {min(row["seconds"]) * 1e3:10.2f} ms  {row["peak"]["host"] / 1e9:6.2f} GB{share}'
+
+
+def share_of_rate(row: dict) -> float:
+  return row['flops'] / min(row['seconds']) / row['matmul_flops_per_s']
+
+
+def ratios(rows: list[dict]) -> list[dict]:
+  """The peer's seconds and highest memory over ours, where both finished the same work."""
+  by = {(r['who'], r['what'], r['length'], r['chunk']): r for r in rows if 'failed' not in r}
+  out = []
+  for (who, *work), row in by.items():
+    peer = by.get((PEER, *work))
+    if who == 'latentmem' and peer:
+      above = lambda r: max(r['peak']['host'] - r['baseline'], 1)
+      out.append(dict(zip(('what', 'length', 'chunk'), work)) | dict(
+          seconds=min(peer['seconds']) / min(row['seconds']),
+          memory=peer['peak']['host'] / row['peak']['host'], memory_above_start=above(peer) / above(row)))
+  return out
+
+
+def write(record: dict, out: pathlib.Path) -> None:
+  """OUT.json and OUT.png."""
+  from latentmem.study import bench_figure
+  out.parent.mkdir(parents=True, exist_ok=True)
+  records.write_json(out.with_suffix('.json'), record)
+  records.write_whole(out.with_suffix('.png'), bench_figure.png(record))
