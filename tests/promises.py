@@ -52,6 +52,13 @@ class Subject:
     two = [self._after(self.x[:, :9]), self._after(self.other[:, 9:18])]
     return jax.tree.map(lambda a, b, lived: np.stack([a, b]) - np.asarray(lived, float), *two, self.lived)
 
+  def every_way(self, x, state=None, reset=None):
+    """End state and answers, read in parallel, in turn, and one token a call."""
+    for parallel in (True, False):
+      yield self.read(x, state, reset, parallel=parallel)
+    states, y = self.meaning(x, state, reset)
+    yield states[-1], y
+
   def _after(self, x):
     return self.meaning(x)[0][-1]
 
@@ -161,8 +168,7 @@ def a_reset_forgets_everything(subject):
     alone_states, alone = subject.meaning(subject.x[:, at:])
     on_states, on = subject.meaning(subject.x)
     reset = resets(subject, [(0, at), (2, at)])
-    for parallel in (True, False):
-      state, y = subject.read(subject.x, None, reset, parallel=parallel)
+    for state, y in subject.every_way(subject.x, None, reset):
       assert_close(y[0, at:], alone[0])
       assert_close(y[2, at:], alone[2])
       assert_close(y[:, :at], on[:, :at])
@@ -175,8 +181,7 @@ def a_reset_at_the_first_token_forgets_what_was_carried(subject):
   want_states, want = subject.meaning(subject.x)
   on_states, on = subject.meaning(subject.x, subject.lived)
   reset = resets(subject, [(1, 0)])
-  for parallel in (True, False):
-    state, y = subject.read(subject.x, subject.lived, reset, parallel=parallel)
+  for state, y in subject.every_way(subject.x, subject.lived, reset):
     assert_close(y, np.stack([on[0], want[1], on[2]]))
     got, own, going = map(subject.rows, (state, want_states[-1], on_states[-1]))
     assert_close(got, [going[0], own[1], going[2]])
@@ -219,6 +224,9 @@ def masked_tokens_leave_no_trace(subject):
       for b, n in enumerate(lengths):
         assert_close(y[b, :n], want[b, :n])
         assert_close(got[b], subject.rows(states[n])[b])
+  state, y = subject.read(behind[:, :1], subject.lived, None, in_front([1, 0, 0], 1), parallel=False)
+  assert_close(y[0], want[0, :1])
+  assert_close(subject.rows(state), subject.rows(states[1])[:1] + subject.rows(states[0])[1:])
 
 
 def rows_of_different_ages_read_on_together(subject):
