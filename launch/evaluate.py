@@ -23,7 +23,8 @@ _LENGTH = flags.DEFINE_list('length', [], "Lengths of the task's examples, in to
 
 
 def main(chosen):
-  logging.set_verbosity(logging.ERROR)
+  # Orbax tells a full disk in pages; what it means is told in one line.
+  logging.set_verbosity(logging.FATAL)
   if not _WORKDIR.value:
     raise InputError('--workdir is missing; it names a run folder, as in --workdir=runs/first.')
   run = records.read(_WORKDIR.value)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 
 from latentmem import data, model, train
+from latentmem.base import sharding
 from latentmem.base.errors import hint, InputError
 from latentmem.train.placement import Placement
 
@@ -36,7 +37,8 @@ def build(config: dict) -> Parts:
   settings = train.build(train.Train, config['train']), train.build(train.Evaluate, config['evaluate'])
   whole = dict(config, data=filled_data, model=filled_model, train=train.fields(**config['train']),
                evaluate=train.evaluate_fields(**config['evaluate']))
-  return Parts(whole, source, model.make(**filled_model), *settings, Placement(mesh(**config['mesh'], rows=settings[0].rows)))
+  place = Placement(mesh(**config['mesh'], rows=settings[0].rows))
+  return Parts(whole, source, model.make(**filled_model), *settings, place)
 
 
 def with_vocab(fields: dict, source) -> dict:
@@ -54,10 +56,7 @@ def mesh(data: int = -1, model: int = 1, rows: int = 0) -> jax.sharding.Mesh:
   devices = jax.devices()
   if data == -1:
     data = max(n for n in range(1, max(1, len(devices) // max(model, 1)) + 1) if rows % n == 0)
-  if model < 1 or not 1 <= data * model <= len(devices):
-    raise InputError(f'mesh.data={data} and mesh.model={model} need {data * model} devices; there are {len(devices)}.')
-  axes = (jax.sharding.AxisType.Auto,) * 2
-  return jax.make_mesh((data, model), ('data', 'model'), axis_types=axes, devices=devices[:data * model])
+  return sharding.make_mesh(data, model, devices)
 
 
 def _cores_as_devices():

@@ -21,7 +21,8 @@ _DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'One of several processes
 
 
 def main():
-  logging.set_verbosity(logging.ERROR)
+  # Orbax tells a full disk in pages; what it means is told in one line.
+  logging.set_verbosity(logging.FATAL)
   if _DISTRIBUTED.value:
     jax.distributed.initialize()
   with Preemption() as preemption:

@@ -19,7 +19,7 @@ class Place:
   Attributes:
     module: Path of the module with the pass of each loop, as in 'Decoder/blocks[1]/memory[3]'.
     operation: The primitive.
-    backward: Whether it was in the gradient, all before it having been finite.
+    backward: Whether it was in the gradient, the loss having been finite.
   """
 
   module: str
@@ -36,19 +36,19 @@ class _Found(Exception):
   def __init__(self, above: tuple[str, ...], equation):
     path = (*above, str(equation.source_info.name_stack))
     super().__init__(path)
-    self.place = Place(module_of(path), equation.primitive.name, any('transpose' in each for each in path))
+    self.place = Place(module_of(path), equation.primitive.name, False)
 
 
-def first_nonfinite(f, *args) -> Place | None:
-  """Where `f(*args)` first makes NaN or +infinity of finite numbers; None where it does not.
+def first_nonfinite(loss, *args) -> Place | None:
+  """Where `loss(*args)`, or else its gradient by the first argument, first makes NaN or +infinity of finite numbers.
 
-  Minus infinity is how masks are written, and does not count.
+  None where neither does. Minus infinity is how masks are written, and does not count.
   """
-  closed = jax.make_jaxpr(f)(*args)
-  try:
-    _run(closed, jax.tree.leaves(args), ())
-  except _Found as found:
-    return found.place
+  for f, backward in ((loss, False), (jax.grad(loss), True)):
+    try:
+      _run(jax.make_jaxpr(f)(*args), jax.tree.leaves(args), ())
+    except _Found as found:
+      return dataclasses.replace(found.place, backward=backward)
   return None
 
 
@@ -74,7 +74,7 @@ def module_of(path: tuple[str, ...]) -> str:
     for name in filter(None, plain.split('/')):
       names.append(name + waiting)
       waiting = ''
-  names[-1:] = [names[-1] + waiting] if names else []
+  names[-1:] = [names[-1] + waiting] if names else [waiting]
   return '/'.join(names)
 
 

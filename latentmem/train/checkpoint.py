@@ -6,14 +6,16 @@ damaged one from a good one, which Orbax does not.
     damaged/<step>                    steps whose files no longer have their checksums, put aside
 """
 
+from collections.abc import Callable
 import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+import sys
 
-from absl import logging
 import jax
 import jax.numpy as jnp
 
@@ -22,6 +24,12 @@ from latentmem.base.errors import InputError
 from latentmem.train import optim
 
 SEAL = 'sha256.json'
+UNSEALED = f'it has no {SEAL}'
+
+
+def tell(text: str) -> None:
+  """Says something to the person at the terminal."""
+  print(text, file=sys.stderr, flush=True)
 
 
 class Checkpoints:
@@ -48,7 +56,9 @@ class Checkpoints:
     finally:
       self._thread.shutdown()
       if self._orbax is not None:
-        self._orbax.close()
+        # Orbax tells the error of a write again.
+        with contextlib.suppress(Exception):
+          self._orbax.close()
 
   def save(self, step: int, state, data) -> None:
     """Begins to write a step and returns once the arrays are copied. `data` is the data iterator.
@@ -67,7 +77,7 @@ class Checkpoints:
       with records.full_disk_told(self.folder):
         pending.result()
 
-  def restore(self, state, data, report=logging.warning):
+  def restore(self, state, data, report: Callable[[str], None] = tell):
     """The latest good step -> its state, or None where training has to start from the beginning.
 
     Args:
@@ -125,9 +135,6 @@ class Checkpoints:
     if jax.process_count() > 1:
       from jax.experimental import multihost_utils
       multihost_utils.sync_global_devices('checkpoint')
-
-
-UNSEALED = f'it has no {SEAL}'
 
 
 def without_empty(tree):
@@ -195,8 +202,8 @@ def fits(path: pathlib.Path, params) -> None:
                      f'trained with is {path.parent.parent / "config.json"}.')
 
 
-def good_step(run: records.Run, step: int | None = None) -> int:
-  """`step`, or the latest step whose files are as they were written.
+def good_step(run: records.Run, step: int | None = None, report: Callable[[str], None] = tell) -> int:
+  """`step`, or the latest step whose files are as they were written; those passed over are reported.
 
   Raises InputError where there is none, and where the one that was asked for is damaged.
   """
@@ -207,7 +214,8 @@ def good_step(run: records.Run, step: int | None = None) -> int:
     trouble = problem(run.checkpoints / str(each))
     if trouble is None:
       return each
-    logging.warning('Checkpoint %s is damaged (%s).', run.checkpoints / str(each), trouble)
+    if step is None:
+      report(f'Checkpoint {run.checkpoints / str(each)} is damaged ({trouble}); going back to the one before.')
   what = f'Checkpoint {run.checkpoints / str(step)} is' if step is not None else (
       f'All checkpoints of {run.checkpoints} are')
   raise InputError(f'{what} damaged: {trouble}.')

@@ -1,4 +1,4 @@
-"""Which device holds what: rows over the 'data' axis of the mesh, parameters by the model's rules.
+"""Which device holds what: rows over the mesh's axis 'data', parameters and their moments by the model's layout.
 
 B rows.
 """
@@ -6,7 +6,9 @@ B rows.
 import jax
 from jax.sharding import NamedSharding, PartitionSpec
 import numpy as np
+import optax
 
+from latentmem.base import sharding
 from latentmem.base.errors import InputError
 from latentmem.train.state import batch_axes, fresh_carry, TrainState
 
@@ -38,6 +40,10 @@ class Placement:
     pieces = {shard.index[0].start or 0: shard.data for shard in x_B.addressable_shards}
     return np.concatenate([np.asarray(pieces[start]) for start in sorted(pieces)])
 
+  def of_params(self, model, params):
+    """Shardings of parameters (or of their shapes), by the model's layout."""
+    return dict(params=sharding.shardings(params['params'], model.layout, self.mesh))
+
   def of_carry(self, model, params, rows: int):
     """Shardings of a carry, rows over 'data'."""
     def leaf(_, axis):
@@ -45,7 +51,10 @@ class Placement:
     shapes = jax.eval_shape(lambda p: fresh_carry(model, p, rows), params)
     return jax.tree.map(leaf, shapes, batch_axes(model, params))
 
-  def of_state(self, model, state: TrainState, rows: int) -> TrainState:
-    """Shardings of a train state (or of its shapes)."""
-    everywhere = lambda tree: jax.tree.map(lambda _: self.everywhere, tree)
-    return everywhere(state)._replace(carry=self.of_carry(model, state.params, rows))
+  def of_state(self, model, optimizer, state: TrainState, rows: int) -> TrainState:
+    """Shardings of a train state (or of its shapes); what the optimizer holds of a parameter lies where it does."""
+    params = self.of_params(model, state.params)
+    held = optax.tree_utils.tree_map_params(optimizer, lambda _, where: where, state.opt_state, params,
+                                            transform_non_params=lambda _: self.everywhere)
+    rest = jax.tree.map(lambda _: self.everywhere, state)
+    return rest._replace(params=params, opt_state=held, carry=self.of_carry(model, state.params, rows))

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import flops
-from latentmem.train import blame, optim, telemetry
+from latentmem.train import blame, losses, optim, telemetry
 from latentmem.train import state as states
 from latentmem.train import step as steps
 from latentmem.train.placement import Placement
@@ -31,7 +31,7 @@ class Program:
     self._create = lambda key: states.create(model, self._optimizer, settings.rows, key)
     shapes = jax.eval_shape(self._create, jax.random.key(0))
     self._axes = states.batch_axes(model, shapes.params)
-    self._shardings = place.of_state(model, shapes, settings.rows)
+    self._shardings = place.of_state(model, self._optimizer, shapes, settings.rows)
     self.shapes = jax.tree.map(lambda s, where: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=where), shapes,
                                self._shardings)
     self._compiled = self._traced = None
@@ -72,10 +72,9 @@ class Program:
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not bool(jnp.isfinite(leaf).all()):
           return f'{name} {optim.name_of(path)}'
     rng = jax.random.fold_in(state.rng, state.step - 1)
-    place = blame.first_nonfinite(
-        lambda params, carry, batch: steps.gradient(self.model, params, carry, batch, rng, self._axes,
-                                                    self.settings.accumulate, self.settings.z_loss)[:2],
-        state.params, state.carry, batch)
+    total = losses.total_weight(batch['weights_BT'])
+    loss = lambda params: steps.loss_of(self.model, params, state.carry, batch, rng, total, self.settings.z_loss)[0]
+    place = blame.first_nonfinite(loss, state.params)
     if place is not None:
       return str(place)
     return 'nothing that could be found when the step was repeated'

@@ -88,7 +88,7 @@ def train_step(model, optimizer, schedule, axes, state: TrainState, batch: dict,
   """-> state, measured: loss (nats per scored token), grad_norm (before clipping), learning_rate, skipped, ..."""
   rng = jax.random.fold_in(state.rng, state.step)
   loss, grads, carry = gradient(model, state.params, state.carry, batch, rng, axes, accumulate, z_loss)
-  norm = optax.global_norm(grads)
+  norm = optax.tree.norm(grads)
   rate = schedule(state.step)
   moves, opt_state = optimizer.update(optim.clipped(grads, norm, clip), state.opt_state, state.params)
   params = jax.tree.map(lambda p, m: p - (rate * m).astype(p.dtype), state.params, moves)

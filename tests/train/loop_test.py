@@ -2,12 +2,15 @@
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.train import checkpoint, loop
+from latentmem.train.program import Program
+from launch import parts
 from tests.train import small
 
 
@@ -37,6 +40,15 @@ class Batches:
   def scorer(self):
     from latentmem import tasks
     return tasks.make('recall').scorer()
+
+
+class Tells(small.Fragile):
+  """Sows a 1 for every token."""
+
+  def __call__(self, carry, tokens_BT, *args, **kwargs):
+    ones_BTH = jnp.ones((*tokens_BT.shape, 1))
+    self.sow('telemetry', 'seen_BTH', ones_BTH, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+    return super().__call__(carry, tokens_BT, *args, **kwargs)
 
 
 def test_metrics_hold_what_the_contract_names(tmp_path):
@@ -95,13 +107,18 @@ def test_rows_that_devices_cannot_share_are_refused(tmp_path):
     small.run(tmp_path / 'run', small.config(mesh=4, rows=6, accumulate=1))
 
 
-def test_telemetry_has_a_number_for_each_layer_and_head(tmp_path):
-  config = small.config(memory='titans', telemetry_every=2, steps=2, evaluate_every=0)
-  run, _ = small.run(tmp_path / 'run', config)
-  line, = run.metrics('telemetry')
-  assert line['step'] == 2 and line['nonfinite'] == 0
+def test_telemetry_has_a_number_for_each_layer_and_head():
+  built = parts.build(small.config(memory='titans'))
+  program = Program(built.model, built.train, built.place)
+  told = program.watch(program.create(0), small.batch())
+  assert told['nonfinite'] == 0
   for name in ('surprise_before', 'surprise_after', 'forget', 'momentum', 'step_size', 'norm_change', 'norm_momentum'):
-    assert np.shape(line[name]) == (1, 1), name
+    assert told[name].shape == (1, 1), name
+
+
+def test_telemetry_comes_when_it_should(tmp_path):
+  run, _ = small.run(tmp_path / 'run', small.config(telemetry_every=5), model=Tells(), source=Batches(()))
+  assert [(line['step'], line['seen']) for line in run.metrics('telemetry')] == [(5, [[1.0]]), (10, [[1.0]])]
 
 
 def test_bytes_per_token_weighs_what_is_scored():

@@ -57,15 +57,15 @@ def test_an_unknown_schedule_is_refused():
 
 def test_gradients_above_the_limit_keep_their_direction():
   grads = dict(a=jnp.array([3.0]), b=jnp.array([4.0]))
-  norm = optax.global_norm(grads)
+  norm = optax.tree.norm(grads)
   np.testing.assert_allclose(optim.clipped(grads, norm, 1.0)['b'], 0.8, rtol=1e-6)
-  np.testing.assert_allclose(optax.global_norm(optim.clipped(grads, norm, 1.0)), 1.0, rtol=1e-6)
+  np.testing.assert_allclose(optax.tree.norm(optim.clipped(grads, norm, 1.0)), 1.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize('limit', [0.0, 10.0])
 def test_gradients_below_the_limit_or_without_one_stay(limit):
   grads = dict(a=jnp.array([3.0, 4.0]))
-  np.testing.assert_array_equal(optim.clipped(grads, optax.global_norm(grads), limit)['a'], grads['a'])
+  np.testing.assert_array_equal(optim.clipped(grads, optax.tree.norm(grads), limit)['a'], grads['a'])
 
 
 def test_only_parameters_that_do_not_match_decay():

@@ -89,6 +89,10 @@ class Fragile(interface.Base):
   def align(self):
     return 1
 
+  @property
+  def layout(self):
+    return (('embed|layers/weight', (None, None)),)
+
   def setup(self):
     self.embed = self.param('embed', nn.initializers.normal(0.1), (self.vocab, 4))
     scan = nn.scan(_Layer, variable_axes={'params': 0}, split_rngs={'params': True}, length=3)
