@@ -113,8 +113,9 @@ def loss(metrics) -> Figure:
   steps, bits = column(train, 'bits')
   figure, (axes,) = blank(2, height=3.3, width_ratios=[1.7, 1])
   wide = 1 + 2 * (len(bits) // 80)
+  over = f' (mean of {wide} records)' if wide > 1 else ''
   axes[0].plot(steps, bits, color=BLUE, alpha=0.22, lw=0.8)
-  axes[0].plot(steps, smooth(bits, wide), color=BLUE, label=f'training, bits per token (mean of {wide} records)')
+  axes[0].plot(steps, smooth(bits, wide), color=BLUE, label=f'training, bits per token{over}')
   heldout = [r for r in metrics.get('heldout', []) if r.get('bits_per_byte') is not None]
   if heldout:
     axes[0].plot(*column(heldout, 'bits_per_byte'), color=ORANGE, marker='o', ms=4, label='held out, bits per byte')

@@ -37,6 +37,7 @@ th { font-weight: 400; color: var(--soft); }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 pre { font: .82rem/1.5 ui-monospace, "DejaVu Sans Mono", "Liberation Mono", Menlo, monospace; white-space: pre-wrap;
   overflow-wrap: anywhere; background: #f7f7f5; padding: .9rem 1.1rem; border-radius: 4px; margin: .6rem 0; }
+pre.sample { max-height: 34rem; overflow-y: auto; }
 pre.passage { background: none; padding: .4rem 0; display: none; line-height: 1.6; }
 .layers input { position: absolute; opacity: 0; }
 .layers label { display: inline-block; cursor: pointer; font-size: .85rem; padding: .1rem .7rem;
@@ -71,7 +72,7 @@ def render(*, name: str, config: dict, result: dict | None, drawn: dict, absent:
     parts.append('<h2>Figures left out</h2><ul class="note">' + ''.join(
         f'<li>{html.escape(each)}: {html.escape(why)}.</li>' for each, why in absent.items()) + '</ul>')
   if sample is not None:
-    parts.append(f'<h2>Generated sample</h2><pre>{html.escape(sample)}</pre>')
+    parts.append(f'<h2>Generated sample</h2><pre class="sample">{html.escape(sample)}</pre>')
   parts.append('<h2>Result</h2>' + (_table(result) if result else '<p class="note">The run has not ended.</p>'))
   parts.append('<h2>Config</h2><details><summary>Every field, as config.json has it</summary>'
                f'<pre>{html.escape(json.dumps(config, indent=2))}</pre></details>')
@@ -142,5 +143,5 @@ def _table(result: dict) -> str:
 
 def _shades() -> str:
   stops = ', '.join(passages.shade(i / 8) for i in range(9))
-  return ('<p class="note">no surprise <span class="legend" style="background: linear-gradient(to right, '
-          f'{stops})"></span> the layer\'s 98th percentile or more. The value stands under the pointer.</p>')
+  return ('<p class="note">the layer\'s 2nd percentile <span class="legend" style="background: '
+          f'linear-gradient(to right, {stops})"></span> its 98th. The value stands under the pointer.</p>')

@@ -1,7 +1,7 @@
 """A passage of text and how much each layer of memory was surprised by each of its tokens.
 
 `passage` is what a run's passage.json holds: pieces (a string a token) and surprise_before [layers][tokens].
-L layers, T tokens. Layers differ in scale, so each is shown as a share of its own 98th percentile.
+L layers, T tokens. Layers differ in scale, so each is shown between its own 2nd and 98th percentile.
 """
 
 import html
@@ -29,10 +29,12 @@ def surprise_LT(passage: dict | None) -> np.ndarray:
 
 
 def scale(surprise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """(share_LT between 0 and 1, top_L): each layer as a share of its own 98th percentile."""
-  top_L = np.nanpercentile(np.where(np.isfinite(surprise), surprise, np.nan), 98, axis=1)
-  top_L = np.where(np.isfinite(top_L) & (top_L > 0), top_L, 1.0)
-  return np.clip(np.nan_to_num(surprise / top_L[:, None], nan=0.0, posinf=1.0), 0, 1), top_L
+  """(share_LT, ends_L2): each layer from 0 at its 2nd percentile to 1 at its 98th, and where these lie."""
+  finite = [row[np.isfinite(row)] for row in surprise]
+  ends_L2 = np.array([np.percentile(row, [2, 98]) if len(row) else (0.0, 1.0) for row in finite])
+  low_L1, span_L1 = ends_L2[:, :1], np.diff(ends_L2)
+  share_LT = np.nan_to_num((surprise - low_L1) / np.where(span_L1 > 0, span_L1, 1.0), nan=0.0, posinf=1.0, neginf=0.0)
+  return np.clip(share_LT, 0, 1), ends_L2
 
 
 def glyph(piece: str) -> str:
@@ -44,7 +46,7 @@ def glyph(piece: str) -> str:
 @figures.styled()
 def heat_map(passage: dict, across: int = 100, lines: int = 12) -> Figure:
   """Surprise of each layer over a passage, its characters written along the axis; the first `lines` lines of cells."""
-  share_LT, top_L = scale(surprise_LT(passage))
+  share_LT, ends_L2 = scale(surprise_LT(passage))
   layers, length = share_LT.shape
   lines = min(lines, -(-length // across))
   block = layers * 0.62 + 1.6
@@ -65,18 +67,18 @@ def heat_map(passage: dict, across: int = 100, lines: int = 12) -> Figure:
   ax.spines[:].set_visible(False)
   ax.tick_params(length=0)
   shades = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), figures.SURPRISE)
-  tops = ', '.join(f'{t:.3g}' for t in top_L[:6]) + (', ...' if layers > 6 else '')
+  ends = ', '.join(f'{low:.3g} to {high:.3g}' for low, high in ends_L2[:4]) + (', ...' if layers > 4 else '')
   bar = figure.colorbar(shades, ax=ax, orientation='horizontal', location='bottom', aspect=60, shrink=0.55, pad=0.02,
-                        ticks=[0, 0.5, 1])
-  bar.set_label(f'share of the layer\'s 98th percentile ({tops})', fontsize=8)
+                        ticks=[])
+  bar.set_label(f'each layer from its 2nd to its 98th percentile ({ends})', fontsize=8)
   bar.outline.set_visible(False)
   return figure
 
 
 def coloured(passage: dict) -> str:
   """The passage as HTML, each token on the shade of its surprise: one view for each layer, chosen by buttons."""
-  share_LT, top_L = scale(surprise_LT(passage))
   raw_LT = surprise_LT(passage)
+  share_LT, _ = scale(raw_LT)
   layers = len(share_LT)
   buttons, views = [], []
   for layer in range(layers):

@@ -57,7 +57,8 @@ def test_a_run_that_has_not_ended_says_so():
 @pytest.mark.parametrize('name, value, want', [
     ('parameters', 1234567, '1,234,567'), ('seed', 12345, '12345'), ('tokens_per_s', 7866.24, '7,866'),
     ('heldout.bits_per_byte', 2.20514, '2.205'), ('peak_memory_bytes', 1610612736, '1.5 GiB (1,610,612,736)'),
-    ('peak_memory.host', 2048, '2 KiB (2,048)'), ('flops', 3.2e14, '320 tera operations'), ('commit', 'abc', 'abc'), ('ok', True, 'yes'), ('commit', None, 'none'),
+    ('peak_memory.host', 2048, '2 KiB (2,048)'),
+    ('flops', 3.2e14, '320 tera operations'), ('commit', 'abc', 'abc'), ('ok', True, 'yes'), ('commit', None, 'none'),
     ('devices', ['a', 'b'], '["a", "b"]'), ('seconds', 0, '0')])
 def test_numbers_are_written_with_their_units(name, value, want):
   assert page.written(name, value) == want

@@ -10,18 +10,19 @@ from latentmem.study import figures, passage
 from tests.study import fake_run
 
 
-def test_each_layer_is_a_share_of_its_own_98th_percentile():
+def test_each_layer_is_shown_between_its_own_2nd_and_98th_percentile():
   surprise_LT = np.array([np.arange(101.0), 10 * np.arange(101.0)])
-  share_LT, top_L = passage.scale(surprise_LT)
-  np.testing.assert_allclose(top_L, [98, 980])
+  share_LT, ends_L2 = passage.scale(surprise_LT)
+  np.testing.assert_allclose(ends_L2, [[2, 98], [20, 980]])
   np.testing.assert_allclose(share_LT[0], share_LT[1])
-  np.testing.assert_allclose(share_LT[0], np.minimum(np.arange(101) / 98, 1))
+  np.testing.assert_allclose(share_LT[0], np.clip((np.arange(101) - 2) / 96, 0, 1), atol=1e-12)
 
 
 def test_values_that_are_not_finite_do_not_spoil_the_others():
-  share_LT, top_L = passage.scale(np.array([[np.nan, 1.0, np.inf], [0.0, 0.0, 0.0]]))
-  assert top_L.tolist() == [1.0, 1.0]
-  assert share_LT.tolist() == [[0.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+  broken = np.array([[np.nan, 1.0, np.inf, 1.0], [3.0] * 4, [np.nan] * 4])
+  share_LT, ends_L2 = passage.scale(broken)
+  assert ends_L2.tolist() == [[1.0, 1.0], [3.0, 3.0], [0.0, 1.0]]
+  assert share_LT.tolist() == [[0.0, 0.0, 1.0, 0.0], [0.0] * 4, [0.0] * 4]
 
 
 def test_coloured_text_is_the_passage_escaped_with_a_view_for_each_layer():
