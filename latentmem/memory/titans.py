@@ -33,7 +33,7 @@ class Titans(parts.Heads):
 
   depth: int = 2
   expansion: int = 4
-  step_scale: float = 2.0
+  step_scale: float = 0.1
   forget_start: float = 0.01
   keep_start: float = 0.9
   share_start: float = 0.5
