@@ -10,15 +10,23 @@ granularity there is: within it the gradients do not see one another. B batch, T
 chunk, D model width, H heads, K head width, N chunks.
 """
 
+import functools
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
+from latentmem.base.errors import hint, InputError
 from latentmem.memory import parts
+from latentmem.ops import chunk_ends
+from latentmem.ops import decay
 from latentmem.ops import fast_weights
 from latentmem.ops import fast_weights_read
 from latentmem.ops import networks
+
+
+GATES = ('token', 'chunk')
 
 
 class Titans(parts.Heads):
@@ -29,37 +37,71 @@ class Titans(parts.Heads):
     expansion: Its inner width, in head widths.
     step_scale: The step where r = 1 and nothing else is held back.
     forget_start, keep_start, share_start: a, e and r at the start of training, for every token.
+    momentum, decay: False holds e, or a, at 0.
+    gates: 'token', or 'chunk' for the gates of a chunk's first token all through it.
+    layer_scale: Whether each layer has a learned factor on its step.
+    bound: Soft limit on the size of a chunk's change of each matrix; 0 for none.
+    orthogonal: Newton-Schulz steps on a chunk's change of each matrix; 0 for none.
+    renormalise: Whether each matrix returns to its first size when a chunk is full.
   """
 
   depth: int = 2
   expansion: int = 4
-  step_scale: float = 0.1
+  step_scale: float = 0.03
   forget_start: float = 0.01
   keep_start: float = 0.9
   share_start: float = 0.5
+  momentum: bool = True
+  decay: bool = True
+  gates: str = 'token'
+  layer_scale: bool = False
+  bound: float = 0.0
+  orthogonal: int = 0
+  renormalise: bool = False
 
   resets_anywhere = False
+  network = staticmethod(networks.recall)
   layout = parts.Heads.layout + (
       ('forget|keep|share', ('data', 'model')),
       (r'start_\d', ('model', None, None)),
-      ('gain|bias', ('model', None)),
+      ('gain|bias|scale', ('model', None)),
   )
 
   def setup(self):
     super().setup()
     heads, head_width = self.head_shape
+    if not 1 <= self.depth <= 4:
+      raise InputError(f'titans has a depth of 1 to 4, not {self.depth}.')
+    if self.gates not in GATES:
+      raise InputError(f'titans has no gates {self.gates!r}{hint(self.gates, GATES)}; it has {list(GATES)}.')
     self.forget = self.scalar('forget', self.forget_start)
     self.keep = self.scalar('keep', self.keep_start)
     self.share = self.scalar('share', self.share_start)
     init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', in_axis=1, out_axis=2, batch_axis=0)
     self.start = tuple(self.param(f'start_{i}', init, (heads, *shape), jnp.float32)
-                       for i, shape in enumerate(networks.widths(head_width, self.depth, self.expansion)))
+                       for i, shape in enumerate(self.shapes))
     self.gain = self.param('gain', nn.initializers.ones, (heads, head_width), jnp.float32)
     self.bias = self.param('bias', nn.initializers.zeros, (heads, head_width), jnp.float32)
+    if self.layer_scale:
+      self.scale = self.param('scale', nn.initializers.ones, (heads, self.depth), jnp.float32)
+
+  @property
+  def shapes(self) -> list[tuple[int, int]]:
+    """Of the memory's matrices, one head's."""
+    return networks.widths(self.head_shape[1], self.depth, self.expansion)
 
   @property
   def slow(self):
     return self.gain.astype(self.state_dtype), self.bias.astype(self.state_dtype)
+
+  @property
+  def scales(self):
+    return self.scale.astype(self.state_dtype) if self.layer_scale else None
+
+  @property
+  def plain(self) -> bool:
+    """Whether nothing is asked for that `fast_weights_read` does not know."""
+    return self.gates == 'token' and not (self.layer_scale or self.bound or self.orthogonal or self.renormalise)
 
   def init_cell(self, batch):
     heads, head_width = self.head_shape
@@ -67,7 +109,8 @@ class Titans(parts.Heads):
     zeros = lambda *shape: jnp.zeros((batch, *shape), self.state_dtype)
     return dict(anchor=weights, weights=weights, momentum=jax.tree.map(jnp.zeros_like, weights),
                 age=jnp.zeros((batch,), jnp.int32),
-                keys=zeros(heads, self.chunk, head_width), shares=zeros(heads, self.chunk))
+                keys=zeros(heads, self.chunk, head_width), shares=zeros(heads, self.chunk),
+                gates=tuple(zeros(heads) for _ in range(3 if self.gates == 'chunk' else 0)))
 
   def age(self, cell):
     return cell['age']
@@ -79,22 +122,28 @@ class Titans(parts.Heads):
         log_keep=jax.nn.log_sigmoid(-self.logits(x_BTD, self.forget)),
         log_e=jax.nn.log_sigmoid(self.logits(x_BTD, self.keep)),
         share=jax.nn.sigmoid(self.logits(x_BTD, self.share)))
+    if not self.decay:
+      drive['log_keep'] = jnp.zeros_like(drive['log_keep'])
+    if not self.momentum:
+      drive['log_e'] = jnp.full_like(drive['log_e'], decay.FLOOR)
     return tail, drive | dict(real=jnp.ones_like(drive['share']))
 
   def one(self, cell, drive_B, fresh, reset_B):
     cell = arrays.pick(reset_B, fresh, cell)
+    cell, drive_B = self._held(cell, drive_B, (cell['age'] == 0) & (drive_B['real'][:, 0] > 0), lambda a: a)
     q, k, v, share, real = (drive_B[name] for name in ('q', 'k', 'v', 'share', 'real'))
     step = self._step(drive_B) * fast_weights.overlap_one(cell['keys'], cell['shares'], k)
-    over_rows_and_heads = jax.vmap(jax.vmap(fast_weights.token), in_axes=(0, 0, 0, None) + (0,) * 7)
+    over_heads = jax.vmap(functools.partial(fast_weights.token, network=self.network))
+    over_rows_and_heads = jax.vmap(over_heads, in_axes=(0, 0, 0, None) + (0,) * 7 + (None,))
     (weights, momentum), y_BHK = over_rows_and_heads(
         cell['anchor'], cell['weights'], cell['momentum'], self.slow,
-        q, k, v, drive_B['log_keep'], drive_B['log_e'], step, real)
+        q, k, v, drive_B['log_keep'], drive_B['log_e'], step, real, self.scales)
     here_BHC = jax.nn.one_hot(cell['age'], self.chunk, dtype=real.dtype)[:, None] * real[..., None]
     cell = dict(cell, weights=weights, momentum=momentum,
                 keys=cell['keys'] + here_BHC[..., None] * k[..., None, :],
                 shares=cell['shares'] + here_BHC * share[..., None],
                 age=cell['age'] + (real[:, 0] > 0))
-    return self._turn(cell), y_BHK
+    return self._turn(cell, fresh), y_BHK
 
   def many(self, cell, drive_BT, fresh, reset_BT):
     drive_N, begins_NB = self._split(drive_BT, reset_BT)
@@ -102,19 +151,23 @@ class Titans(parts.Heads):
     def body(cell, inputs):
       drive, begins_B = inputs
       cell = arrays.pick(begins_B, fresh, cell)
+      cell, drive = self._held(cell, drive, (cell['age'] == 0) & (drive['real'][:, 0, 0] > 0), lambda a: a[..., 0])
       keys, shares = cell['keys'] + drive['k'], cell['shares'] + drive['share']
       step = self._step(drive) * fast_weights.overlap(keys, shares)
       c = fast_weights.coefficients(drive['log_keep'], drive['log_e'], step, drive['real'])
       (weights, momentum), y_BHCK = fast_weights.chunk(
-          cell['anchor'], cell['weights'], cell['momentum'], self.slow, drive['q'], drive['k'], drive['v'], c)
+          cell['anchor'], cell['weights'], cell['momentum'], self.slow, drive['q'], drive['k'], drive['v'], c,
+          self.scales)
       read_B = jnp.sum(drive['real'][:, 0] > 0, -1, dtype=jnp.int32)
       return self._turn(dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
-                             age=cell['age'] + read_B)), y_BHCK
+                             age=cell['age'] + read_B), fresh), y_BHCK
 
     cell, y_NBHCK = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), cell, (drive_N, begins_NB))
     return cell, self._join(y_NBHCK)
 
   def many_whole(self, cell, drive_BT, fresh, reset_BT):
+    if not self.plain:
+      return self.many(cell, drive_BT, fresh, reset_BT)
     drive_N, begins_NB = self._split(drive_BT, reset_BT)
     start, fresh = ((tree['weights'], tree['momentum']) for tree in (cell, fresh))
     # A document that begins with the next chunk takes its fresh weights at this one's end, in the same pass.
@@ -129,7 +182,7 @@ class Titans(parts.Heads):
   def peek(self, cell, drive_BT):
     q_BHTK = jnp.swapaxes(drive_BT['q'], 1, 2)
     gain, bias = (s[:, None] for s in self.slow)
-    return jnp.swapaxes(networks.recall(cell['weights'], (gain, bias), q_BHTK), 1, 2)
+    return jnp.swapaxes(self.network(cell['weights'], (gain, bias), q_BHTK), 1, 2)
 
   def watch(self, cell, drive_BT, fresh, reset_BT):
     k, v = drive_BT['k'], drive_BT['v']
@@ -153,10 +206,24 @@ class Titans(parts.Heads):
     """h before the overlap brake. (1 - e) makes the whole effect of a write, sum_i e^i h, independent of e."""
     return -jnp.expm1(drive['log_e']) * drive['share'] * self.step_scale
 
-  def _turn(self, cell):
+  def _held(self, cell, drive, begins_B, first):
+    """With gates='chunk', the gates of the chunk's first token for all; `first` takes it from [B, H, ...]."""
+    if self.gates == 'token':
+      return cell, drive
+    names = ('log_keep', 'log_e', 'share')
+    gates = arrays.pick(begins_B, tuple(first(drive[name]) for name in names), cell['gates'])
+    real = drive['real']
+    spread = lambda gate: jnp.where(real > 0, gate.reshape(gate.shape + (1,) * (real.ndim - 2)), 0)
+    return dict(cell, gates=gates), drive | {name: spread(gate) for name, gate in zip(names, gates)}
+
+  def _turn(self, cell, fresh):
     """Rows whose chunk is full begin the next one."""
     full_B = cell['age'] == self.chunk
-    begun = dict(cell, anchor=cell['weights'], age=jnp.zeros_like(cell['age']),
+    weights = cell['weights']
+    if self.bound or self.orthogonal or self.renormalise:
+      weights = chunk_ends.turned(cell['anchor'], weights, fresh['weights'], self.bound, self.orthogonal,
+                                  self.renormalise)
+    begun = dict(cell, anchor=weights, weights=weights, age=jnp.zeros_like(cell['age']),
                  keys=jnp.zeros_like(cell['keys']), shares=jnp.zeros_like(cell['shares']))
     return arrays.pick(full_B, begun, cell)
 

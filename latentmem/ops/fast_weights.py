@@ -25,7 +25,7 @@ from latentmem.ops import decay
 from latentmem.ops import networks
 
 
-def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real):
+def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real, scales=None, network=networks.recall):
   """One token, one row, one head, as the equations say it.
 
   Args:
@@ -33,14 +33,18 @@ def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real)
     slow: Gain and bias of the network's norm, [D] each.
     q, k, v: [D].
     log_keep, log_e, step, real: log(1 - a_t), log e_t, h_t and w_t, scalars.
+    scales: What multiplies the step of each layer, [L]; None for 1.
+    network: f(M, slow, x); any will do.
 
   Returns:
     (weights, momentum), y [D].
   """
-  gradient = jax.grad(networks.surprise)(anchor, slow, k, v)
+  gradient = jax.grad(lambda m: networks.surprise(m, slow, k, v, network))(anchor)
+  if scales is not None:
+    gradient = tuple(scale * u for scale, u in zip(scales, gradient))
   momentum = jax.tree.map(lambda s, u: jnp.exp(log_e) * s - step * u, momentum, gradient)
   weights = jax.tree.map(lambda m, s: jnp.exp(log_keep) * m + real * s, weights, momentum)
-  return (weights, momentum), networks.recall(weights, slow, q)
+  return (weights, momentum), network(weights, slow, q)
 
 
 class Coefficients(NamedTuple):
@@ -117,7 +121,7 @@ def settle(q, z, gain, bias):
   return q + networks.normalise(z)[0] * gain + bias
 
 
-def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients):
+def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients, scales=None):
   """C tokens at once: `token`, C times, with the same answers.
 
   Args:
@@ -125,11 +129,14 @@ def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients):
     slow: Gain and bias of the network's norm, [H, D] each.
     q, k, v: [B, H, C, D].
     c: Of these tokens.
+    scales: What multiplies the step of each layer, [H, L]; None for 1.
 
   Returns:
     (weights, momentum) after the chunk, y [B, H, C, D].
   """
   inputs, back = gradients(anchor, slow, k, v)
+  if scales is not None:
+    back = [scales[:, layer, None, None] * u for layer, u in enumerate(back)]
   z = answers(weights, momentum, c, q, inputs, back)
   return ends(weights, momentum, c, inputs, back), settle(q, z, *over_tokens(slow))
 

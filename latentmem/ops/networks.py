@@ -53,16 +53,32 @@ def through_norm(normal: jax.Array, scale: jax.Array, cotangent: jax.Array) -> j
   return (cotangent - mean(cotangent) - normal * mean(cotangent * normal)) / scale
 
 
-def recall(weights, slow, x: jax.Array) -> jax.Array:
+def mlp(weights, x: jax.Array) -> jax.Array:
+  """GELU between the matrices."""
+  for w in weights[:-1]:
+    x = jax.nn.gelu(x @ w)
+  return x @ weights[-1]
+
+
+def swiglu(weights, x: jax.Array) -> jax.Array:
+  """(x W_1 silu(x W_2)) W_3."""
+  w_1, w_2, w_3 = weights
+  return ((x @ w_1) * jax.nn.silu(x @ w_2)) @ w_3
+
+
+def residual(weights, x: jax.Array) -> jax.Array:
+  """Layers that add to their input, x <- x + GELU(x W_l)."""
+  for w in weights:
+    x += jax.nn.gelu(x @ w)
+  return x
+
+
+def recall(weights, slow, x: jax.Array, inside=mlp) -> jax.Array:
   """f(M; x)."""
   gain, bias = slow
-  z = x
-  for w in weights[:-1]:
-    z = jax.nn.gelu(z @ w)
-  normal, _ = normalise(z @ weights[-1])
-  return x + normal * gain + bias
+  return x + normalise(inside(weights, x))[0] * gain + bias
 
 
-def surprise(weights, slow, key, value) -> jax.Array:
+def surprise(weights, slow, key, value, network=recall) -> jax.Array:
   """1/2 |f(M; k) - v|^2, summed over the last axis."""
-  return 0.5 * jnp.sum((recall(weights, slow, key) - value) ** 2, -1)
+  return 0.5 * jnp.sum((network(weights, slow, key) - value) ** 2, -1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from latentmem import memory
+from latentmem.base.errors import InputError
 from tests.checks import assert_close
 from tests.memory import in_numpy
 
@@ -83,3 +84,33 @@ def test_the_paper_in_a_loop(depth):
   # The loop's slope of GELU is a central difference, good to about 1e-9.
   p = jax.tree.map(np.asarray, params['params'])
   assert_close(y, np.stack([loop(p, x_TD, depth, cell.step_scale) for x_TD in np.asarray(x)]), within=1e-8)
+
+
+def test_titans_network_with_the_mlp_is_titans():
+  mlp, general = (in_numpy.setting(memory, kind, heads=2, **fields) for kind, fields in
+                  (('titans', {}), ('titans_network', dict(inside='mlp'))))
+  read, start, _, x = mlp
+  assert_close(general[0](general[1], x), read(start, x))
+
+
+OPTIONS = [dict(momentum=False), dict(decay=False), dict(gates='chunk'), dict(layer_scale=True), dict(bound=0.1),
+           dict(orthogonal=3), dict(renormalise=True)]
+
+
+@pytest.mark.parametrize('fields', OPTIONS, ids=lambda fields: next(iter(fields)))
+def test_every_option_reads_chunks_as_it_reads_tokens(fields):
+  read, start, _, x = in_numpy.setting(memory, 'titans', heads=2, length=14, **fields)
+  whole = read(start, x, parallel=False)
+  assert_close(read(start, x), whole)
+  middle, left = read(start, x[:, :6])
+  end, right = read(middle, x[:, 6:])
+  assert_close((end, np.concatenate([left, right], 1)), whole)
+  plain = in_numpy.setting(memory, 'titans', heads=2, length=14)
+  if not fields.keys() & {'layer_scale'}:  # It has a parameter more, drawn in between.
+    assert np.abs(plain[0](plain[1], x)[1] - whole[1]).max() > 1e-6
+
+
+@pytest.mark.parametrize('fields, told', [(dict(depth=5), 'depth'), (dict(gates='chunks'), "did you mean 'chunk'")])
+def test_fields_that_make_no_sense_are_refused(fields, told):
+  with pytest.raises(InputError, match=told):
+    in_numpy.setting(memory, 'titans', **fields)
