@@ -14,6 +14,7 @@ import numpy as np
 from tests.checks import assert_close
 
 BATCH, LENGTH = 3, 22
+SHARES = np.array([0.2, 0.1])
 
 
 class Subject:
@@ -49,7 +50,7 @@ class Subject:
   def first(self, tokens):
     """A state that has read some tokens, and two ways in which reading others would have moved it, [2, ...] a leaf.
 
-    What a state's gradient is asked of: a slot not yet filled does not move, and is no input.
+    What a state's gradient is asked of: a slot not yet filled is no input, and what is equal by construction stays so.
     """
     first, *two = [self._after(x) for x in (self.other[:, :tokens], self.x[:, :tokens], self.other[:, -tokens:])]
     return first, jax.tree.map(lambda own, a, b: np.stack([a, b]) - np.asarray(own, float), first, *two)
@@ -81,9 +82,8 @@ class Subject:
     return states, np.concatenate(answers, axis=1)
 
   def _score(self, params, shares, x, first, reset, mask, parallel, aligned):
-    """A number that everything read has a part in, from a state that moved by a share of each way, leaf by leaf."""
-    moved = lambda leaf, share, moves: leaf + jnp.tensordot(share, moves, 1).astype(leaf.dtype)
-    state = jax.tree.map(moved, first[0], shares, first[1])
+    """A number that everything read has a part in, from a state moved by a share of each way."""
+    state = jax.tree.map(lambda leaf, moves: leaf + jnp.tensordot(shares, moves, 1).astype(leaf.dtype), *first)
     state, y = self.plain_read(params, state, x, reset, mask, parallel, aligned)
     if mask is not None:
       y = jnp.where(mask.reshape(mask.shape + (1,) * (y.ndim - 2)), y, 0)
@@ -123,8 +123,7 @@ def parallel_equals_in_turn_with_gradients(subject):
   if subject.align == 1:
     reset[0, 10] = reset[0, 11] = reset[1, 12] = True
   first = subject.first(9)
-  run = lambda parallel: subject.gradients(
-      subject.params, shares_of(first), subject.x, first, reset, real, parallel, False)
+  run = lambda parallel: subject.gradients(subject.params, SHARES, subject.x, first, reset, real, parallel, False)
   assert_same_scores(subject, run(True), run(False))
 
 
@@ -132,16 +131,11 @@ def training_equals_in_turn_with_gradients(subject):
   """Whole chunks from a chunk's start, no mask: what a training step asks for."""
   first, sixteen = subject.first(8), in_front([16] * BATCH)
   reset = resets(subject, [(0, 0), (0, 8), (1, 8), (1, 13)])
-  slow = subject.gradients(subject.params, shares_of(first), subject.x, first, reset, sixteen, False, False)
-  fast = subject.gradients(
-      subject.params, shares_of(first), subject.x[:, :16], first, reset[:, :16], None, True, True)
+  slow = subject.gradients(subject.params, SHARES, subject.x, first, reset, sixteen, False, False)
+  fast = subject.gradients(subject.params, SHARES, subject.x[:, :16], first, reset[:, :16], None, True, True)
   (value, (state, y)), (of_params, of_state, *of_x) = slow
   of_x = [slope[:, :16] for slope in of_x]
   assert_same_scores(subject, fast, ((value, (state, y[:, :16])), (of_params, of_state, *of_x)))
-
-
-def shares_of(first):
-  return jax.tree.map(lambda _: np.array([0.2, 0.1]), first[0])
 
 
 def assert_same_scores(subject, got, want):
