@@ -12,7 +12,7 @@ class Progress:
     """`first` steps were made before; a line comes every `every` seconds."""
     self.steps, self.first, self.unit, self.show = steps, first, unit, show
     self.stream, self.every = stream or sys.stderr, every
-    self._bar, self._told, self._began, self._mean = None, 0.0, time.monotonic(), None
+    self._bar, self._told, self._second, self._mean = None, 0.0, None, None
 
   def __enter__(self):
     if self.show and self.stream.isatty():
@@ -48,7 +48,12 @@ class Progress:
         print(text, file=self.stream, flush=True)
 
   def _left(self, step: int) -> str:
-    seconds = (time.monotonic() - self._began) / max(step - self.first, 1) * (self.steps - step)
+    # The first step compiles, and tells nothing of those that follow.
+    if self._second is None:
+      self._second = step, time.monotonic()
+      return ''
+    since, began = self._second
+    seconds = (time.monotonic() - began) / max(step - since, 1) * (self.steps - step)
     minutes, seconds = divmod(round(seconds), 60)
     return f'{minutes}:{seconds:02d} left'
 

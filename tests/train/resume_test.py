@@ -21,12 +21,7 @@ STEPS = 200
 
 
 def command(workdir):
-  return [sys.executable, '-m', 'launch.train', f'--workdir={workdir}',
-          '--config=configs/recall.py:linear,pairs=2,length=8', '--config.model.width=16', '--config.model.layers=1',
-          '--config.model.memory.heads=1',
-          '--config.model.memory.head_width=16', '--config.model.memory.chunk=4', '--config.train.rows=8',
-          f'--config.train.steps={STEPS}', '--config.train.save_every=7', '--config.train.evaluate_every=50',
-          '--config.train.telemetry_every=20', '--config.evaluate.rows=8', '--config.data.heldout_examples=16']
+  return [sys.executable, '-m', 'launch.train', f'--workdir={workdir}', '--config=tests/train/tiny_config.py']
 
 
 def start(workdir):

@@ -1,0 +1,52 @@
+"""A config's dicts become the things they name, and what follows from the data is filled in."""
+
+import json
+
+import jax
+import pytest
+
+from latentmem.base.errors import InputError
+from launch import parts
+from tests.train import small
+
+
+def test_the_vocabulary_comes_from_the_data():
+  built = parts.build(small.config())
+  assert built.model.vocab == built.config['model']['vocab'] == built.source.vocab == 16
+
+
+def test_a_larger_vocabulary_stays():
+  assert parts.build(small.config(model_fields=dict(vocab=128))).model.vocab == 128
+
+
+def test_a_vocabulary_too_small_for_the_data_is_refused():
+  with pytest.raises(InputError, match='model.vocab=8 is too small for the data, which have 16 tokens'):
+    parts.build(small.config(model_fields=dict(vocab=8)))
+
+
+def test_the_whole_config_is_plain_and_names_itself():
+  config = parts.build(small.config()).config
+  assert parts.build(json.loads(json.dumps(config))).config == config
+
+
+@pytest.mark.parametrize('change, said', [
+    (dict(trian={}), "A config has no 'trian' .did you mean 'train'"),
+    (dict(train=dict(step=3)), "train has no field 'step' .did you mean 'steps'"),
+    (dict(data=dict(kind='task', task=dict(kind='recal'))), "did you mean 'recall'"),
+])
+def test_what_does_not_exist_is_refused(change, said):
+  with pytest.raises(InputError, match=said):
+    parts.build(small.config() | change)
+
+
+def test_a_mesh_takes_the_devices_that_share_the_rows():
+  assert dict(parts.mesh(-1, 1, rows=8).shape) == dict(data=8, model=1)
+  assert dict(parts.mesh(-1, 2, rows=8).shape) == dict(data=4, model=2)
+  assert dict(parts.mesh(-1, 1, rows=6).shape) == dict(data=6, model=1)
+  assert parts.mesh(1, 1).devices.tolist() == [[jax.devices()[0]]]
+
+
+@pytest.mark.parametrize('data, model', [(9, 1), (-1, 9), (0, 1), (1, 0)])
+def test_a_mesh_of_devices_that_are_not_there_is_refused(data, model):
+  with pytest.raises(InputError, match='devices'):
+    parts.mesh(data, model, rows=8)

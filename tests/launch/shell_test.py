@@ -1,0 +1,61 @@
+"""Mistakes are told in one line that names the nearest thing, and exit with code 2."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from latentmem.base.errors import InputError
+from launch import shell
+
+ROOT = pathlib.Path(__file__).parents[2]
+CONFIG = dict(seed=0, model=dict(width=16, memory=dict(kind='titans', chunk=32)),
+              train=dict(tensorboard=False, wandb=''))
+
+
+@pytest.mark.parametrize('path, said', [
+    ('model.memory.chunck', "no field 'chunck' in model.memory (did you mean 'chunk'?); it has ['kind', 'chunk']."),
+    ('modl.width', "no field 'modl' in config (did you mean 'model'?); it has ['seed', 'model', 'train']."),
+    ('model.width.of', "no field 'of' in model.width."),
+    ('model.memory.chunk', None),
+])
+def test_a_field_that_does_not_exist_is_named_with_the_nearest(path, said):
+  assert shell.unknown(CONFIG, path) == said
+
+
+def test_fields_are_read_as_what_they_were():
+  chosen = [('model.memory.chunk', '16'), ('train.tensorboard', 'true'), ('train.wandb', 'mine')]
+  new = shell.overridden(CONFIG, chosen)
+  assert new['model']['memory']['chunk'] == 16 and new['train'] == dict(tensorboard=True, wandb='mine')
+  assert CONFIG['model']['memory']['chunk'] == 32
+
+
+@pytest.mark.parametrize('path, text, said', [
+    ('model.memory.chunk', 'many', 'config.model.memory.chunk=many: it is a int, now 32'),
+    ('train.tensorboard', 'perhaps', 'it is a bool, now False'),
+    ('model.memory.chunck', '16', "did you mean 'chunk'"),
+])
+def test_values_that_do_not_fit_are_refused(path, text, said):
+  with pytest.raises(InputError, match=said):
+    shell.overridden(CONFIG, [(path, text)])
+
+
+def test_a_misspelt_override_is_found_among_the_arguments():
+  argv = ['train', '--config=tests/train/tiny_config.py', '--config.train.steps=3', '--config.train.step=3']
+  assert shell._misspelt(argv).startswith("no field 'step' in train (did you mean 'steps'?)")
+
+
+@pytest.mark.parametrize('args, said', [
+    (['--config=tests/train/tiny_config.py', '--config.model.memory.chunck=3'], "no field 'chunck' in model.memory"),
+    (['--config=configs/recall.py:linea'], "latentmem.memory has no 'linea' (did you mean 'linear'?)"),
+    (['--config=configs/nowhere.py'], 'The config file cannot be read'),
+    (['--confg=configs/recall.py'], 'Did you mean: config'),
+    ([], '--config is missing'),
+])
+def test_mistakes_exit_2_with_one_error(args, said):
+  run = subprocess.run([sys.executable, '-m', 'launch.train', *args], cwd=ROOT, capture_output=True, text=True,
+                       env=dict(os.environ, JAX_PLATFORMS='cpu'))
+  assert run.returncode == 2
+  assert run.stderr.startswith('error: ') and said in run.stderr and 'Traceback' not in run.stderr

@@ -1,0 +1,100 @@
+"""Two commands: one trains and leaves a whole run folder, the other scores it anew."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from latentmem.base import records
+
+ROOT = pathlib.Path(__file__).parents[2]
+ENVIRONMENT = dict(JAX_PLATFORMS='cpu', JAX_COMPILATION_CACHE_DIR=jax.config.jax_compilation_cache_dir,
+                   JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0.1', XLA_FLAGS='')
+CONFIG = """
+import ml_collections
+from latentmem import data, model, train
+
+def get_config():
+  return ml_collections.ConfigDict(dict(
+      seed=0, mesh=dict(data=1, model=1),
+      model=model.fields('decoder', vocab=0, width=16, layers=2, ff=0, compose=dict(kind='mag', heads=2, window=8),
+                         memory=dict(kind='titans', heads=2, chunk=8)),
+      data=data.fields(dict(kind='corpus', corpus='files:{corpus}', tokens='bytes')),
+      train=train.fields(steps=4, rows=2, length=32, telemetry_every=2, evaluate_every=2, save_every=2),
+      evaluate=train.evaluate_fields(rows=2)))
+"""
+
+
+def launch(name, *args):
+  return subprocess.run([sys.executable, '-m', f'launch.{name}', *args], cwd=ROOT, capture_output=True, text=True,
+                        env=os.environ | ENVIRONMENT)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """A folder with a corpus, a config and a run."""
+  folder = tmp_path_factory.mktemp('launch')
+  (folder / 'texts').mkdir()
+  for i in range(40):
+    (folder / 'texts' / f'{i}.txt').write_text(f'Text number {i}. ' * (5 + i))
+  (folder / 'config.py').write_text(CONFIG.format(corpus=folder / 'texts'))
+  run = launch('train', f'--config={folder / "config.py"}', f'--workdir={folder / "run"}')
+  assert run.returncode == 0, run.stderr
+  (folder / 'said').write_text(run.stdout + run.stderr)
+  return folder
+
+
+def test_a_run_folder_is_whole(folder):
+  run = records.read(folder / 'run')
+  names = {p.name for p in run.path.iterdir()}
+  assert names == {'config.json', 'data.json', 'metrics.jsonl', 'result.json', 'checkpoints', 'sample.txt',
+                   'passage.json', 'report.html', 'figures'}
+  assert run.config['model']['memory']['chunk'] == 8 and run.config['model']['vocab'] == 256
+  wanted = {'heldout', 'parameters', 'state_bytes', 'tokens', 'seconds', 'tokens_per_s', 'flops', 'peak_memory', 'seed',
+            'versions', 'commit', 'machine', 'steps'}
+  assert wanted <= set(run.result) and run.result['flops'] > 0 and run.result['tokens'] == 4 * 2 * 32
+  assert {'bits_per_byte', 'by_position'} <= set(run.result['heldout'])
+  assert [line['step'] for line in run.metrics('telemetry')] == [2, 4]
+
+
+def test_it_shows_progress_and_scores(folder):
+  said = (folder / 'said').read_text()
+  assert 'step 4/4' in said and 'bits/byte' in said and 'held-out bits per byte' in said
+
+
+def test_the_passage_fits_its_pieces(folder):
+  passage = json.loads((folder / 'run' / 'passage.json').read_text())
+  assert len(passage['tokens']) == len(passage['pieces']) == len(passage['surprise_before'][1])
+  assert len(passage['surprise_before']) == 2
+
+
+def test_the_same_command_trains_no_more_and_another_config_is_refused(folder):
+  args = f'--config={folder / "config.py"}', f'--workdir={folder / "run"}'
+  before = (folder / 'run' / 'metrics.jsonl').read_bytes()
+  assert launch('train', *args).returncode == 0
+  other = launch('train', *args, '--config.train.steps=6')
+  assert other.returncode == 2 and 'train.steps: 4 there, 6 asked for' in other.stderr
+  assert (folder / 'run' / 'metrics.jsonl').read_bytes() == before
+
+
+def test_evaluate_gives_the_score_of_the_run(folder):
+  run = launch('evaluate', f'--workdir={folder / "run"}')
+  assert run.returncode == 0, run.stderr
+  told = json.loads(run.stdout)
+  assert told == json.loads((folder / 'run' / 'evaluations' / 'step=4.json').read_text())
+  final = records.read(folder / 'run').result['heldout']
+  assert told['heldout']['bits_per_byte'] == pytest.approx(final['bits_per_byte'], rel=1e-6)
+
+
+@pytest.mark.parametrize('args, said', [
+    (['--step=3'], 'has no checkpoint of step 3; it has [2, 4]'),
+    (['--config.model.width=32'], 'embed is (256, 16) there, (256, 32) wanted'),
+    (['--config.evaluate.rws=2'], "no field 'rws' in evaluate (did you mean 'rows'?)"),
+])
+def test_evaluate_refuses_what_does_not_fit(folder, args, said):
+  run = launch('evaluate', f'--workdir={folder / "run"}', *args)
+  assert run.returncode == 2 and run.stderr.startswith('error: ') and said in run.stderr
