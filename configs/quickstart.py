@@ -16,7 +16,8 @@ def get_config(memory: str = 'titans') -> ml_collections.ConfigDict:
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=-1, model=1),
-      model=model.fields('decoder', vocab=0, width=128, layers=2, compose=dict(kind='mag', heads=4, window=64),
+      model=model.fields('decoder', vocab=0, width=128, layers=2, tie=False, remat='none', scan=False,
+                         compose=dict(kind='mag', heads=4, window=64),
                          memory=dict(kind=memory) | remembers),
       data=data.fields(dict(kind='corpus', corpus='stdlib', tokens='bytes')),
       train=train.fields(steps=600, rows=8, length=512, learning_rate=2e-3, warmup=50, evaluate_every=0, save_every=200,

@@ -28,10 +28,11 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=-1, model=1),
-      model=model.fields('decoder', vocab=0, width=64, layers=2, ff=0.0, remat='none', scan=False,
+      model=model.fields('decoder', vocab=0, width=64, layers=2, ff=0.0, tie=False, remat='none',
+                         scan=False,
                          compose=dict(kind='plain'),
                          memory=dict(kind=kind) | {name: value for name, value in wanted.items() if name in known}),
       data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length))),
-      train=train.fields(steps=int(chosen.get('steps', 400)), rows=32, length=length,
+      train=train.fields(steps=int(chosen.get('steps', 300)), rows=32, length=length,
                          learning_rate=float(chosen.get('lr', 1e-2)), warmup=50, save_every=200, evaluate_every=50),
       evaluate=train.evaluate_fields(rows=32)))
