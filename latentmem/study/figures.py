@@ -76,13 +76,15 @@ def steps_axis(ax):
 
 
 def log_axis(ax):
-  """A logarithmic upright axis whose ticks read 0.02, not 2 x 10^-2."""
+  """A logarithmic upright axis whose ticks read 0.02, not 2 x 10^-2, unless it spans many powers of ten."""
   ax.set_yscale('log')
+  low, high = ax.get_ylim()
+  if high / low > 1e3:
+    return
   plain = ticker.FuncFormatter(lambda value, _: f'{value:g}')
   ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
   ax.yaxis.set_major_formatter(plain)
   # Within a factor of two no tick above may fall inside.
-  low, high = ax.get_ylim()
   if high / low < 4:
     ax.yaxis.set_major_locator(ticker.MaxNLocator(5))
   ax.yaxis.set_minor_formatter(ticker.NullFormatter())
@@ -234,7 +236,7 @@ def positions(metrics) -> Figure:
   for x, y in enumerate(rows[-1]['by_position'].get(n) for n in names):
     if y is not None:
       ax.annotate(f'{y:.3f}', (x, y), (0, -8), textcoords='offset points', ha='center', va='top', fontsize=9, color=INK)
-  ax.set_xticks(range(len(names)), [n.replace('-', '–') for n in names])
+  ax.set_xticks(range(len(names)), [f'{n[:-1]}+' if n.endswith('-') else n.replace('-', '–') for n in names])
   ax.set(title='Held out, by position', xlabel='position in the document (tokens)', ylabel='bits per byte')
   ax.margins(x=0.12, y=0.16)
   ax.grid(axis='x', visible=False)

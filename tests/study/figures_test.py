@@ -81,12 +81,12 @@ def test_surprise_shows_before_after_and_their_ratio():
 
 
 def test_positions_come_in_the_order_of_the_document():
-  shuffled = {'4096-8192': 2.0, '0-512': 3.0, '1024-2048': None, '512-1024': 2.5}
+  shuffled = {'8192-': 2.1, '4096-8192': 2.0, '0-512': 3.0, '1024-2048': None, '512-1024': 2.5}
   figure = figures.positions(dict(heldout=[dict(step=7, by_position=shuffled)]))
   ax = figure.axes[0]
-  assert [t.get_text() for t in ax.get_xticklabels()] == ['0–512', '512–1024', '1024–2048', '4096–8192']
-  assert ax.lines[0].get_xdata().tolist() == [0, 1, 3]
-  assert ax.lines[0].get_ydata().tolist() == [3.0, 2.5, 2.0]
+  assert [t.get_text() for t in ax.get_xticklabels()] == ['0–512', '512–1024', '1024–2048', '4096–8192', '8192+']
+  assert ax.lines[0].get_xdata().tolist() == [0, 1, 3, 4]
+  assert ax.lines[0].get_ydata().tolist() == [3.0, 2.5, 2.0, 2.1]
 
 
 def test_layers_are_told_apart_by_lightness():
