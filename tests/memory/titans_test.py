@@ -86,13 +86,6 @@ def test_the_paper_in_a_loop(depth):
   assert_close(y, np.stack([loop(p, x_TD, depth, cell.step_scale) for x_TD in np.asarray(x)]), within=1e-8)
 
 
-def test_titans_network_with_the_mlp_is_titans():
-  mlp, general = (in_numpy.setting(memory, kind, heads=2, **fields) for kind, fields in
-                  (('titans', {}), ('titans_network', dict(inside='mlp'))))
-  read, start, _, x = mlp
-  assert_close(general[0](general[1], x), read(start, x))
-
-
 OPTIONS = [dict(momentum=False), dict(decay=False), dict(gates='chunk'), dict(layer_scale=True), dict(bound=0.1),
            dict(orthogonal=3), dict(renormalise=True)]
 
