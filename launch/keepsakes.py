@@ -9,7 +9,6 @@ import numpy as np
 from latentmem.base import records
 from latentmem.session.sample import Sampler
 from latentmem.session.session import Session
-from latentmem.study import report
 from latentmem.train import passage
 
 PROMPT, LENGTH = 64, 512
@@ -23,6 +22,8 @@ def write(run: records.Run, model, params, source) -> None:
     read = passage.record(model, here, source)
     if read is not None:
       run.write('passage.json', read)
+  # Figures take a while to import, which a mistyped flag should not wait for.
+  from latentmem.study import report
   report.write(run.path)
 
 

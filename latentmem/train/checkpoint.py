@@ -25,6 +25,8 @@ from latentmem.train import optim
 
 SEAL = 'sha256.json'
 UNSEALED = f'it has no {SEAL}'
+# In place of a step: there is none, or none that is good.
+NONE, DAMAGED = -1, -2
 
 
 def tell(text: str) -> None:
@@ -87,31 +89,43 @@ class Checkpoints:
 
     Raises InputError where all checkpoints are damaged, or where the latest good one does not fit `state`.
     """
+    step = self._agreed(lambda: self._clear(report))
+    if step == DAMAGED:
+      found = '; '.join(f'{self.folder / str(s)}: {problem(self.folder / str(s))}' for s in steps_in(self.folder))
+      raise InputError(f'Every checkpoint is damaged: {found}. Remove {self.folder} to start from the beginning, or '
+                       'give another --workdir.')
+    if step == NONE:
+      return None
+    fits(self.folder / str(step), state.params)
+    loaded = self._open().load_checkpointables(step, dict(state=without_empty(state), data=data))['state']
+    return jax.tree.map(lambda x, s: x if s.size else jnp.zeros(s.shape, s.dtype, device=s.sharding), loaded, state)
+
+  def _clear(self, report) -> int:
+    """The latest good step, what came after it being put out of the way; NONE, or DAMAGED where all are."""
     damaged = []
     for step in reversed(steps_in(self.folder)):
       path = self.folder / str(step)
       trouble = problem(path)
       if trouble is None:
-        fits(path, state.params)
-        return self._load(step, state, data)
+        for each in damaged:
+          put_aside(each, self.run.path / 'damaged')
+        return step
       if trouble == UNSEALED:
         report(f'Checkpoint {path} was not finished; it is removed.')
-        self._alone(lambda path=path: shutil.rmtree(path))
-        continue
-      damaged.append(f'{path}: {trouble}')
-      report(f'Checkpoint {path} is damaged ({trouble}); going back to the one before. It is kept in '
-             f'{self.run.path / "damaged"}.')
-    if damaged and not any(problem(self.folder / str(s)) is None for s in steps_in(self.folder)):
-      raise InputError(f'Every checkpoint is damaged: {"; ".join(damaged)}. '
-                       f'Remove {self.folder} to start from the beginning, or give another --workdir.')
-    return None
+        shutil.rmtree(path)
+      else:
+        report(f'Checkpoint {path} is damaged ({trouble}); going back to the one before. It is kept in '
+               f'{self.run.path / "damaged"}.')
+        damaged.append(path)
+    return DAMAGED if damaged else NONE
 
-  def _load(self, step, state, data):
-    for later in steps_in(self.folder):
-      if later > step:
-        self._alone(lambda later=later: put_aside(self.folder / str(later), self.run.path / 'damaged'))
-    loaded = self._open().load_checkpointables(step, dict(state=without_empty(state), data=data))['state']
-    return jax.tree.map(lambda x, s: x if s.size else jnp.zeros(s.shape, s.dtype, device=s.sharding), loaded, state)
+  def _agreed(self, decide: Callable[[], int]) -> int:
+    """What the first process decides, in all of them."""
+    number = decide() if jax.process_index() == 0 else 0
+    if jax.process_count() > 1:
+      from jax.experimental import multihost_utils
+      number = int(multihost_utils.broadcast_one_to_all(jnp.asarray(number)))
+    return number
 
   def _open(self):
     if self._orbax is None:
@@ -127,14 +141,6 @@ class Checkpoints:
     response.result()
     if jax.process_index() == 0:
       seal(self.folder / str(step))
-
-  def _alone(self, change):
-    """Changes files by the first process only, the others waiting."""
-    if jax.process_index() == 0:
-      change()
-    if jax.process_count() > 1:
-      from jax.experimental import multihost_utils
-      multihost_utils.sync_global_devices('checkpoint')
 
 
 def without_empty(tree):

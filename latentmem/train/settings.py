@@ -28,7 +28,7 @@ class Train:
     z_loss: Weight of the squared log-partition.
     skips_allowed: Updates in a row that may be skipped because they are not finite.
     log_every, telemetry_every, evaluate_every, save_every: Steps between them; 0 for never (saved at the end anyway).
-    keep: Last checkpoints that are kept.
+    keep: Last checkpoints that are kept, at least 2.
     keep_every: Checkpoints at multiples of it are kept for good; 0 for none.
     tensorboard: Writes TensorBoard files into the run's folder.
     wandb: Project of Weights & Biases that receives the metrics; '' for none.
@@ -64,7 +64,9 @@ class Train:
   profile_steps: int = 0
 
   def __post_init__(self):
-    at_least(self, 1, 'steps', 'rows', 'length', 'accumulate', 'log_every', 'keep')
+    at_least(self, 1, 'steps', 'rows', 'length', 'accumulate', 'log_every')
+    # The one before goes only once the latest has proved good.
+    at_least(self, 2, 'keep')
     at_least(self, 0, 'learning_rate', 'warmup', 'weight_decay', 'clip', 'z_loss', 'skips_allowed', 'telemetry_every',
              'evaluate_every', 'save_every', 'keep_every', 'profile_from', 'profile_steps')
     if self.rows % self.accumulate:

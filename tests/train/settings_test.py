@@ -15,6 +15,7 @@ def test_every_field_is_filled():
     (dict(step=3), "no field 'step' .did you mean 'steps'"),
     (dict(steps=0), 'steps=0 is too small; it must be at least 1'),
     (dict(rows=8, accumulate=3), 'accumulate=3 does not divide rows=8'),
+    (dict(keep=1), 'keep=1 is too small; it must be at least 2'),
     (dict(clip=-1.0), 'clip=-1.0 is too small'),
     (dict(schedule='lineal'), "did you mean 'linear'"),
     (dict(undecayed='('), 'undecayed'),
