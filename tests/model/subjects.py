@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from latentmem import memory, model
 from latentmem.model import compose
@@ -20,10 +21,18 @@ def small(room, kind, given):
   return {name: SMALL.get(name, value) for name, value in known.items() if name not in (*given, 'kind')}
 
 
-def shaken(params, size=0.3):
-  """Parameters in float64 and away from their initial values, so that no zero hides a term."""
-  keys = iter(jax.random.split(jax.random.key(2), len(jax.tree.leaves(params))))
-  return jax.tree.map(lambda p: p.astype(jnp.float64) + size * jax.random.normal(next(keys), p.shape), params)
+def filled(shapes):
+  """Parameters of these shapes in float64: around 1 where they scale, around 0 elsewhere, and never just there."""
+  rng = np.random.default_rng(2)
+  def leaf(path, a):
+    scales = jax.tree_util.keystr(path, simple=True).endswith(('scale', 'norm', 'gain'))
+    return jnp.asarray(scales + 0.4 * rng.standard_normal(a.shape))
+  return jax.tree_util.tree_map_with_path(leaf, shapes)
+
+
+def params_of(it):
+  """A model's parameters, as `filled` has them."""
+  return filled(jax.eval_shape(functools.partial(model.interface.init_params, it), jax.random.key(0)))
 
 
 def vectors():
@@ -34,7 +43,7 @@ def layer(module, align=1):
   """The subject of a module that reads vectors."""
   x, other = vectors()
   first = lambda mdl, x: mdl(mdl.init_state(x.shape[0], x.dtype), x)
-  params = shaken({'params': module.init(jax.random.key(1), x[:1, :CHUNK], method=first)['params']})
+  params = filled(jax.eval_shape(lambda key: module.init(key, x, method=first, mutable=['params']), jax.random.key(0)))
 
   def read(params, state, x, reset, mask, parallel, aligned):
     return module.apply(params, state, x, reset, mask, parallel=parallel, aligned=aligned)
@@ -77,7 +86,7 @@ def rows_of(carry):
 def language(kind, held):
   """A decoder as a subject: tokens in, logits out."""
   it = decoder(kind, held)
-  params = shaken(model.interface.init_params(it, jax.random.key(1)), 0.1)
+  params = params_of(it)
   x = jax.random.randint(jax.random.key(3), (promises.BATCH, promises.LENGTH), 0, it.vocab)
   init_state = lambda params: it.apply(params, promises.BATCH, method='init_state')
   return promises.Subject(params, x, (x + 1) % it.vocab, init_state, read_tokens(it), it.align, rows_of)

@@ -72,18 +72,18 @@ def score_and_gradients(form, cache, q, k, v, reset, real, prefix):
 
 @pytest.mark.parametrize('form', FAST)
 @pytest.mark.parametrize('length, window, before', [
-    (17, 1, 3), (17, 5, 0), (17, 5, 3), (16, 4, 9), (3, 8, 13), (9, 64, 5), (1, 4, 7)])
+    (17, 5, 3), (9, 1, 0), (3, 8, 13), (9, 64, 5), (1, 4, 7)])
 def test_fast_equals_meaning_with_gradients(form, length, window, before):
   arrays = cache_after(before, window), *inputs(length)
   assert_close(score_and_gradients(FAST[form], *arrays), score_and_gradients(attention.in_turn, *arrays))
 
 
-@pytest.mark.parametrize('scores, block', [(1, 4), (64, 4), (100, 3), (10**6, 2), (1, 128)])
+@pytest.mark.parametrize('scores, block', [(1, 4), (100, 3), (10**6, 2)])
 def test_groups_of_blocks_change_nothing(monkeypatch, scores, block):
   """However few scores are alive at once, and however many blocks a window reaches over."""
   monkeypatch.setattr(attention, 'SCORES', scores)
   monkeypatch.setattr(attention, 'BLOCK', block)
-  for window in (3, 4, 10):
+  for window in (3, 10):
     arrays = cache_after(12, window), *inputs(17)
     form = lambda *args: attention.blocks(*args)
     assert_close(score_and_gradients(form, *arrays), score_and_gradients(attention.dense, *arrays))
