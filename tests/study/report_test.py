@@ -26,6 +26,19 @@ def test_the_report_holds_every_figure_and_refers_to_nothing_outside(tmp_path):
   assert '<b>sample</b>' in read.text and 'left out' not in read.text
 
 
+def test_figures_see_every_measurement_of_their_split_in_order(tmp_path, monkeypatch):
+  run = records.create(tmp_path / 'run', fake_run.config())
+  for step in range(6):
+    run.append(step, 'heldout' if step % 3 == 0 else 'train', bits=float(step))
+  seen = {}
+  def spy(metrics):
+    seen.update({split: [row['bits'] for row in rows] for split, rows in metrics.items()})
+    raise figures.Absent('a spy')
+  monkeypatch.setattr(figures, 'FIGURES', dict(loss=(spy, '')))
+  report.write(run.path)
+  assert seen == dict(train=[1.0, 2.0, 4.0, 5.0], heldout=[0.0, 3.0])
+
+
 def test_what_was_not_recorded_is_named_and_left_out(tmp_path):
   run = records.create(tmp_path / 'run', fake_run.config())
   for step in range(4):
