@@ -16,6 +16,7 @@ from latentmem.base.errors import InputError
 from latentmem.session import state_file
 
 ARRAYS = {
+    'carry/0': np.array([True]),
     'carry/a': np.arange(6, dtype=np.float32).reshape(2, 3), 'carry/b': np.array([[True, False]]),
     'carry/c': np.array([1.5, -2.0, np.inf], ml_dtypes.bfloat16), 'carry/d': np.zeros((0, 4), np.float16),
     'position': np.array(7, np.int32),
@@ -61,7 +62,9 @@ def test_the_layout_is_that_of_safetensors(tmp_path):
   assert all(isinstance(v, str) for v in header.pop('__metadata__').values())
   assert header['carry/a'].keys() == {'dtype', 'shape', 'data_offsets'}
   assert {n: h['dtype'] for n, h in header.items()} == {
-      'carry/a': 'F32', 'carry/b': 'BOOL', 'carry/c': 'BF16', 'carry/d': 'F16', 'position': 'I32'}
+      'carry/0': 'BOOL', 'carry/a': 'F32', 'carry/b': 'BOOL', 'carry/c': 'BF16', 'carry/d': 'F16', 'position': 'I32'}
+  for name, told in header.items():
+    assert told['data_offsets'][0] % state_file.DTYPES[told['dtype']].itemsize == 0, name
   begin, end = header['carry/a']['data_offsets']
   assert content[8 + length:][begin:end] == ARRAYS['carry/a'].tobytes()
 

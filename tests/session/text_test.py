@@ -40,6 +40,10 @@ def test_a_character_comes_with_its_last_byte_and_not_before():
   assert streamed(bytes_text, list('a€b'.encode())) == ['a', '', '', '€', 'b', '']
 
 
+def test_what_will_never_be_text_is_not_waited_for():
+  assert ''.join(streamed(bytes_text, [0xFF] * 10)[:10]) == '\ufffd' * (10 - text.UNFINISHED)
+
+
 def test_an_unfinished_character_is_told_at_the_end():
   assert streamed(bytes_text, [97, 0xE2, 0x82]) == ['a', '', '', '\ufffd']
 
