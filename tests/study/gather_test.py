@@ -1,0 +1,45 @@
+"""Runs are gathered whole, and only such as may stand in one table."""
+
+import datetime
+
+import pytest
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.study import gather
+
+DAY = datetime.date(2026, 1, 2)
+
+
+def finished(path, norms=(1.0, 3.0, 2.0), **changed):
+  run = records.create(path, dict(seed=0))
+  for step, norm in enumerate(norms, 1):
+    run.append(step, 'train', loss=norm, grad_norm=norm)
+  run.write('result.json', dict(heldout=dict(accuracy=0.5), seconds=7.0, commit='abc', machine='here', versions={},
+                                data={}) | changed)
+  return str(path)
+
+
+def test_a_record_has_an_entry_a_run_and_what_they_share(tmp_path):
+  record = gather.gather([finished(tmp_path / 'a'), finished(tmp_path / 'b', norms=(1.0, float('nan')))],
+                         'train it', 'alone', DAY)
+  assert (record['command'], record['date'], record['commit'], record['note']) == ('train it', '2026-01-02', 'abc', 'alone')
+  assert [score['name'] for score in record['scores']] == ['a', 'b']
+  assert record['scores'][0]['gradient'] == dict(largest=3.0, median=2.0, non_finite=0)
+  assert record['scores'][1]['gradient']['non_finite'] == 1
+
+
+def test_runs_of_two_commits_are_refused(tmp_path):
+  with pytest.raises(InputError, match='differ in commit'):
+    gather.gather([finished(tmp_path / 'a'), finished(tmp_path / 'b', commit='def')], '', '', DAY)
+
+
+def test_a_run_that_has_not_ended_is_refused(tmp_path):
+  records.create(tmp_path / 'a', {})
+  with pytest.raises(InputError, match='has not ended'):
+    gather.gather([tmp_path / 'a'], '', '', DAY)
+
+
+def test_no_runs_are_refused():
+  with pytest.raises(InputError, match='no run'):
+    gather.gather([], '', '', DAY)
