@@ -92,7 +92,7 @@ def test_evaluate_gives_the_score_of_the_run(folder):
 
 @pytest.mark.parametrize('args, said', [
     (['--step=3'], 'has no checkpoint of step 3; it has [2, 4]'),
-    (['--config.model.width=32'], 'embed is (256, 16) there, (256, 32) wanted'),
+    (['--config.model.vocab=300'], 'embed is (256, 16) there, (300, 16) wanted'),
     (['--config.evaluate.rws=2'], "no field 'rws' in evaluate (did you mean 'rows'?)"),
 ])
 def test_evaluate_refuses_what_does_not_fit(folder, args, said):

@@ -1,5 +1,7 @@
 """The first operation that makes something non-finite is found, and its module named."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -18,9 +20,11 @@ def test_nothing_is_found_where_all_is_finite():
 
 
 def test_the_pass_of_a_loop_is_named():
-  f = lambda x: jax.lax.scan(lambda c, t: (c, jnp.exp(t)), 1.0, x)[1].sum()
-  place = found(f, jnp.array([0.5, 0.5, 1e3, 3.0]))
-  assert (place.module, place.operation, place.backward) == ('[2]', 'exp', False)
+  f = lambda x, reverse: jax.lax.scan(lambda c, t: (c, jnp.exp(t)), 1.0, x, reverse=reverse)[1].sum()
+  x = jnp.array([0.5, 1e3, 1e3, 3.0])
+  for reverse, first in ((False, '[1]'), (True, '[2]')):
+    place = found(functools.partial(f, reverse=reverse), x)
+    assert (place.module, place.operation, place.backward) == (first, 'exp', False)
 
 
 def test_a_layer_is_named_by_its_place_in_the_stack():

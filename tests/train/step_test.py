@@ -106,16 +106,6 @@ def test_past_the_limit_nothing_moves_any_more():
   assert int(after.step) == 3
 
 
-def test_the_layer_that_broke_is_named():
-  p = program(small.Fragile(), skips_allowed=0)
-  bad = with_bad(small.batch())
-  state, _ = advanced(p, bad)
-  assert 'Fragile/layers[1]' in p.culprit(state, p.place.batch(bad))
-  params = jax.tree.map(jnp.array, state.params)
-  params['params']['layers']['weight'] = params['params']['layers']['weight'].at[2].set(jnp.nan)
-  assert p.culprit(state._replace(params=params), p.place.batch(bad)) == 'parameter params/layers/weight'
-
-
 def test_what_is_measured_is_the_gradient_before_clipping():
   free, clipped = program(clip=0.0), program(clip=1e-3)
   (_, a), (_, b) = advanced(free, small.batch()), advanced(clipped, small.batch())
@@ -132,11 +122,3 @@ def test_eight_devices_equal_one(accumulate, data, model):
   # Float32 sums in another order, through three updates of Adam.
   close = lambda x, y: np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=2e-3, atol=2e-5)
   jax.tree.map(close, (one.params, one.carry, a), (eight.params, eight.carry, b))
-
-
-def test_a_step_is_compiled_once():
-  p = program()
-  state, _ = advanced(p, small.batch())
-  first = p._compiled
-  p.step(state, p.place.batch(small.batch(seed=1)))
-  assert p._compiled is first
