@@ -15,7 +15,8 @@ setuptools.setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.11',
-    packages=setuptools.find_packages(include=['latentmem', 'latentmem.*', 'launch', 'launch.*', 'configs', 'configs.*']),
+    packages=setuptools.find_packages(include=[
+        'latentmem', 'latentmem.*', 'launch', 'launch.*', 'configs', 'configs.*']),
     package_data={'latentmem': ['py.typed']},
     install_requires=[
         'absl-py>=2.1',

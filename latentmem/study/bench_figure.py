@@ -22,7 +22,8 @@ def draw(record: dict) -> Figure:
     for axes, (what, title, unit, value) in zip(figure.subplots(1, 3), panels):
       for who, dashes in DASHES.items():
         for colour, chunk in zip(COLOURS, chunks):
-          line = sorted((r['length'], value(r)) for r in rows if (r['who'], r['what'], r['chunk']) == (who, what, chunk))
+          mine = [r for r in rows if (r['who'], r['what'], r['chunk']) == (who, what, chunk)]
+          line = sorted((r['length'], value(r)) for r in mine)
           if line:
             axes.plot(*zip(*line), dashes, color=colour, marker='o', markersize=3, label=f'{who}, chunk {chunk}')
       axes.set(title=title, xlabel='tokens', ylabel=unit, xscale='log', yscale='log')

@@ -117,7 +117,8 @@ def main():
   if spec['who'] == 'titans-pytorch':
     measured = titans_pytorch(spec)
   else:
-    os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_force_host_platform_device_count={spec["cores"]}'
+    cores = f'--xla_force_host_platform_device_count={spec["cores"]}'
+    os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} {cores}'
     measured = matmul(spec) if spec['what'] == 'matmul' else ours(spec)
   print(json.dumps(measured | dict(peak=meter.peak_memory())))
 

@@ -1,6 +1,7 @@
 """Chunk after chunk with the backward pass by hand is what automatic differentiation makes of the chunks."""
 
 import functools
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +9,7 @@ import numpy as np
 import pytest
 
 from latentmem.base import arrays
-from latentmem.ops import fast_weights
-from latentmem.ops import fast_weights_read
-from latentmem.ops import networks
+from latentmem.ops import fast_weights, fast_weights_read, networks
 from tests.checks import assert_close, assert_finite
 
 pytestmark = pytest.mark.usefixtures('x64')
@@ -40,7 +39,7 @@ def in_turn(state, fresh, slow, inputs):
   """What `read` means."""
   y_N = []
   for n in range(CHUNKS):
-    x = jax.tree.map(lambda a: a[n], inputs)
+    x = jax.tree.map(operator.itemgetter(n), inputs)
     step = x.step * fast_weights.overlap(x.k, x.share)
     c = fast_weights.coefficients(x.log_keep, x.log_e, step, jnp.ones_like(step))
     state, y = fast_weights.chunk(state[0], *state, slow, x.q, x.k, x.v, c)
@@ -61,7 +60,7 @@ def test_equals_automatic_differentiation(depth):
   given = setting(depth)
   want = with_gradients(in_turn)(*given)
   for group in (1, 2):
-    read = lambda *given: fast_weights_read.read(group, *given, jnp.asarray(RENEW_NB))
+    read = functools.partial(fast_weights_read.read, group, renew_NB=jnp.asarray(RENEW_NB))
     assert_close(with_gradients(read)(*given), want)
 
 

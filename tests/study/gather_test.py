@@ -23,7 +23,8 @@ def finished(path, norms=(1.0, 3.0, 2.0), **changed):
 def test_a_record_has_an_entry_a_run_and_what_they_share(tmp_path):
   record = gather.gather([finished(tmp_path / 'a'), finished(tmp_path / 'b', norms=(1.0, float('nan')))],
                          'train it', 'alone', DAY)
-  assert (record['command'], record['date'], record['commit'], record['note']) == ('train it', '2026-01-02', 'abc', 'alone')
+  shared = tuple(record[name] for name in ('command', 'date', 'commit', 'note'))
+  assert shared == ('train it', '2026-01-02', 'abc', 'alone')
   assert [score['name'] for score in record['scores']] == ['a', 'b']
   assert record['scores'][0]['gradient'] == dict(largest=3.0, median=2.0, non_finite=0)
   assert record['scores'][1]['gradient']['non_finite'] == 1
