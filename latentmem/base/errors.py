@@ -1,7 +1,7 @@
 """The one error a user sees: what was found, what would do, the nearest thing that exists."""
 
-import difflib
 from collections.abc import Iterable
+import difflib
 
 
 class InputError(ValueError):

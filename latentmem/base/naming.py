@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 import pkgutil
 
-from latentmem.base.errors import InputError, hint
+from latentmem.base.errors import hint, InputError
 
 
 class Room:

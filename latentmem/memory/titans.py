@@ -19,12 +19,7 @@ import jax.numpy as jnp
 from latentmem.base import arrays
 from latentmem.base.errors import hint, InputError
 from latentmem.memory import parts
-from latentmem.ops import chunk_ends
-from latentmem.ops import decay
-from latentmem.ops import fast_weights
-from latentmem.ops import fast_weights_read
-from latentmem.ops import networks
-
+from latentmem.ops import chunk_ends, decay, fast_weights, fast_weights_read, networks
 
 GATES = ('token', 'chunk')
 

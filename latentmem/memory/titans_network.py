@@ -7,8 +7,7 @@ proves itself deserves matrices of its own, as the MLP has in `ops/fast_weights.
 import functools
 
 from latentmem.base.errors import hint, InputError
-from latentmem.memory import interface
-from latentmem.memory import titans
+from latentmem.memory import interface, titans
 from latentmem.ops import networks
 
 INSIDE = dict(mlp=networks.mlp, swiglu=networks.swiglu, residual=networks.residual)

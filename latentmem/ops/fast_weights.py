@@ -21,8 +21,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from latentmem.ops import decay
-from latentmem.ops import networks
+from latentmem.ops import decay, networks
 
 
 def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real, scales=None, network=networks.recall):

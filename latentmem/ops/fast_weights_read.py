@@ -15,8 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
-from latentmem.ops import fast_weights
-from latentmem.ops import networks
+from latentmem.ops import fast_weights, networks
 from latentmem.ops.fast_weights import over_tokens, turned
 
 

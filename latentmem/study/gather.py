@@ -1,7 +1,7 @@
 """Several runs to one record: what docs/results keeps of them."""
 
-import datetime
 from collections.abc import Iterable
+import datetime
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
