@@ -23,7 +23,7 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
       raise InputError(f'recall has no choice {name!r}{hint(name, CHOICES)}; it has {list(CHOICES)}.')
   pairs = int(chosen.get('pairs', 16))
   length = int(chosen.get('length', 4 * pairs))
-  wanted = dict(chunk=32, heads=1, head_width=64)
+  wanted = dict(chunk=64, heads=1, head_width=64)
   known = memory.fields(kind, width=64)
   return ml_collections.ConfigDict(dict(
       seed=0,
@@ -33,6 +33,6 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
                          compose=dict(kind='plain'),
                          memory=dict(kind=kind) | {name: value for name, value in wanted.items() if name in known}),
       data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length))),
-      train=train.fields(steps=int(chosen.get('steps', 500)), rows=32, length=length,
+      train=train.fields(steps=int(chosen.get('steps', 300)), rows=32, length=length,
                          learning_rate=float(chosen.get('lr', 1e-2)), warmup=50, save_every=200, evaluate_every=100),
       evaluate=train.evaluate_fields(rows=32)))
