@@ -43,7 +43,7 @@ class Titans(parts.Heads):
   depth: int = 2
   expansion: int = 4
   step_scale: float = 0.03
-  forget_start: float = 0.01
+  forget_start: float = 0.001
   keep_start: float = 0.9
   share_start: float = 0.5
   momentum: bool = True
