@@ -112,16 +112,16 @@ def test_loud_queries_stay_finite():
     assert_finite(score_and_gradients(form, cache_after(3, 5), 1e6 * q, k, 1e6 * v, reset, real, prefix))
 
 
-def test_memory_grows_with_length_times_window():
-  """No array of the compiled forward and backward pass has a number for each pair of 32,768 tokens."""
-  length, window = 2**15, 64
+def test_scores_are_never_all_alive():
+  """Forward and backward pass of a long row take less than one number for each token and place in its window."""
+  length, window = 2**13, 512
   cache = jax.eval_shape(lambda: attention.init_cache(1, window, 1, 8, jnp.float32))
   x = jax.ShapeDtypeStruct((1, length, 1, 8), jnp.float32)
   flag = jax.ShapeDtypeStruct((1, length), bool)
   def score(q, k, v, cache, reset, real):
     return jnp.sum(jnp.sin(attention.blocks(cache, q, k, v, reset, real)[1]))
   compiled = jax.jit(jax.grad(score, argnums=(0, 1, 2))).lower(x, x, x, cache, flag, flag).compile()
-  assert compiled.memory_analysis().temp_size_in_bytes < 40 * length * window
+  assert compiled.memory_analysis().temp_size_in_bytes < 4 * length * window
 
 
 def test_positions_count_from_the_documents_start():

@@ -7,6 +7,7 @@ import pytest
 
 from latentmem.model import compose
 from tests import promises
+from tests.checks import assert_close
 from tests.model import subjects
 
 pytestmark = pytest.mark.usefixtures('x64')
@@ -63,3 +64,23 @@ def test_mac_reads_the_memory_as_it_stood_when_the_segment_began():
   whole, _ = subject.read(subject.x[:, 8:16], state)
   last, _ = subject.read(subject.x[:, 16:17], whole)
   np.testing.assert_array_equal(last['before']['cell'], whole['memory']['cell'])
+
+
+@pytest.mark.parametrize('kind, held', [('mac', 'titans'), ('mag', 'linear'), ('attention', 'none')])
+def test_a_reset_leaves_nothing_of_the_document_before(kind, held):
+  """...in the state, be it out of sight."""
+  subject = subjects.composition(kind, held)
+  reset = np.zeros((promises.BATCH, 3), bool)
+  reset[:, 0] = True
+  want, _ = subject.read(subject.x[:, :3])
+  for parallel in (True, False):
+    state, _ = subject.read(subject.x[:, :3], subject.lived, reset, parallel=parallel)
+    assert_close(state, want)
+
+
+def test_mac_reads_on_in_training_where_the_last_segment_is_ragged():
+  subject = subjects.composition('mac', 'titans')
+  states, want = subject.meaning(subject.x)
+  end, y = subject.plain_read(subject.params, subject.fresh, subject.x, None, None, True, True)
+  assert_close(y, want)
+  assert_close(end, states[-1])
