@@ -22,8 +22,8 @@ def test_the_first_pattern_a_path_ends_with_decides_over_the_last_axes():
 def test_a_parameter_without_a_rule_is_named():
   with pytest.raises(InputError, match='params/norm/scale'):
     sharding.specs(TREE, LAYOUT[:2])
-  with pytest.raises(InputError, match='outward'):
-    sharding.specs(dict(outward=np.zeros((2, 2))), LAYOUT)
+  with pytest.raises(InputError, match='about'):
+    sharding.specs(dict(about=np.zeros((2, 2))), LAYOUT)
 
 
 def test_a_rule_of_more_axes_than_there_are_is_refused():
