@@ -12,7 +12,7 @@ from latentmem import data, model, train
 
 
 def get_config(memory: str = 'titans') -> ml_collections.ConfigDict:
-  remembers = {} if memory == 'none' else dict(chunk=32)
+  remembers = dict(none={}, titans=dict(chunk=32, forget_to='start')).get(memory, dict(chunk=32))
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=-1, model=1),

@@ -23,7 +23,7 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
       raise InputError(f'recall has no choice {name!r}{hint(name, CHOICES)}; it has {list(CHOICES)}.')
   pairs = int(chosen.get('pairs', 16))
   length = int(chosen.get('length', 4 * pairs))
-  wanted = dict(chunk=64, heads=1, head_width=64)
+  wanted = dict(chunk=64, heads=1, head_width=64, forget_to='start')
   known = memory.fields(kind, width=64)
   return ml_collections.ConfigDict(dict(
       seed=0,

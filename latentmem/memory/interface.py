@@ -122,7 +122,10 @@ class Base(nn.Module):
     if self.is_mutable_collection('telemetry'):
       for name, value in self.watch(cell, drive_BT, fresh, reset_BT).items():
         self.sow('telemetry', name, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)
-    if not parallel or length == 1:
+    if length == 1:
+      cell, y_B = self.one(cell, jax.tree.map(lambda a: a[:, 0], drive_BT), fresh, reset_BT[:, 0])
+      y_BT = y_B[:, None]
+    elif not parallel:
       cell, y_BT = self.in_turn(cell, drive_BT, fresh, reset_BT)
     elif aligned and mask_BT is None and length % self.chunk == 0:
       cell, y_BT = self.many_whole(cell, drive_BT, fresh, reset_BT)

@@ -22,6 +22,7 @@ from latentmem.memory import parts
 from latentmem.ops import chunk_ends, decay, fast_weights, fast_weights_read, networks
 
 GATES = ('token', 'chunk')
+FORGET_TO = ('zero', 'start')
 
 
 class Titans(parts.Heads):
@@ -32,6 +33,8 @@ class Titans(parts.Heads):
     expansion: Its inner width, in head widths.
     step_scale: The step where r = 1 and nothing else is held back.
     forget_start, keep_start, share_start: a, e and r at the start of training, for every token.
+    forget_to: 'zero' as in the paper; 'start' for M_t = (1 - a_t) M_{t-1} + a_t M_0 + S_t, which never forgets
+      what training taught it.
     momentum, decay: False holds e, or a, at 0.
     gates: 'token', or 'chunk' for the gates of a chunk's first token all through it.
     layer_scale: Whether each layer has a learned factor on its step.
@@ -43,9 +46,10 @@ class Titans(parts.Heads):
   depth: int = 2
   expansion: int = 4
   step_scale: float = 0.03
-  forget_start: float = 0.001
+  forget_start: float = 0.01
   keep_start: float = 0.9
   share_start: float = 0.5
+  forget_to: str = 'zero'
   momentum: bool = True
   decay: bool = True
   gates: str = 'token'
@@ -67,8 +71,9 @@ class Titans(parts.Heads):
     heads, head_width = self.head_shape
     if not 1 <= self.depth <= 4:
       raise InputError(f'titans has a depth of 1 to 4, not {self.depth}.')
-    if self.gates not in GATES:
-      raise InputError(f'titans has no gates {self.gates!r}{hint(self.gates, GATES)}; it has {list(GATES)}.')
+    for name, known in (('gates', GATES), ('forget_to', FORGET_TO)):
+      if (value := getattr(self, name)) not in known:
+        raise InputError(f'titans has no {name} {value!r}{hint(value, known)}; it has {list(known)}.')
     self.forget = self.scalar('forget', self.forget_start)
     self.keep = self.scalar('keep', self.keep_start)
     self.share = self.scalar('share', self.share_start)
@@ -97,6 +102,10 @@ class Titans(parts.Heads):
   def plain(self) -> bool:
     """Whether nothing is asked for that `fast_weights_read` does not know."""
     return self.gates == 'token' and not (self.layer_scale or self.bound or self.orthogonal or self.renormalise)
+
+  def origin(self, fresh):
+    """Where forgetting leads, as `fast_weights` takes it."""
+    return fresh['weights'] if self.forget_to == 'start' else None
 
   def init_cell(self, batch):
     heads, head_width = self.head_shape
@@ -129,10 +138,10 @@ class Titans(parts.Heads):
     q, k, v, share, real = (drive_B[name] for name in ('q', 'k', 'v', 'share', 'real'))
     step = self._step(drive_B) * fast_weights.overlap_one(cell['keys'], cell['shares'], k)
     over_heads = jax.vmap(functools.partial(fast_weights.token, network=self.network))
-    over_rows_and_heads = jax.vmap(over_heads, in_axes=(0, 0, 0, None) + (0,) * 7 + (None,))
+    over_rows_and_heads = jax.vmap(over_heads, in_axes=(0, 0, 0, None) + (0,) * 7 + (None, 0))
     (weights, momentum), y_BHK = over_rows_and_heads(
         cell['anchor'], cell['weights'], cell['momentum'], self.slow,
-        q, k, v, drive_B['log_keep'], drive_B['log_e'], step, real, self.scales)
+        q, k, v, drive_B['log_keep'], drive_B['log_e'], step, real, self.scales, self.origin(fresh))
     here_BHC = jax.nn.one_hot(cell['age'], self.chunk, dtype=real.dtype)[:, None] * real[..., None]
     cell = dict(cell, weights=weights, momentum=momentum,
                 keys=cell['keys'] + here_BHC[..., None] * k[..., None, :],
@@ -152,7 +161,7 @@ class Titans(parts.Heads):
       c = fast_weights.coefficients(drive['log_keep'], drive['log_e'], step, drive['real'])
       (weights, momentum), y_BHCK = fast_weights.chunk(
           cell['anchor'], cell['weights'], cell['momentum'], self.slow, drive['q'], drive['k'], drive['v'], c,
-          self.scales)
+          self.scales, self.origin(fresh))
       read_B = jnp.sum(drive['real'][:, 0] > 0, -1, dtype=jnp.int32)
       return self._turn(dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
                              age=cell['age'] + read_B), fresh), y_BHCK
@@ -169,9 +178,10 @@ class Titans(parts.Heads):
     renew_NB = jnp.concatenate([begins_NB[1:], jnp.zeros_like(begins_NB[:1])])
     inputs = fast_weights_read.Inputs(
         *(drive_N[name] for name in ('q', 'k', 'v', 'log_keep', 'log_e')), self._step(drive_N), drive_N['share'])
+    slow = tuple(jnp.broadcast_to(s, (begins_NB.shape[1], *s.shape)) for s in self.slow)
     group = fast_weights_read.group_of(len(begins_NB))
     (weights, momentum), y_NBHCK = fast_weights_read.read(
-        group, arrays.pick(begins_NB[0], fresh, start), fresh, self.slow, inputs, renew_NB)
+        group, self.forget_to == 'start', arrays.pick(begins_NB[0], fresh, start), fresh, slow, inputs, renew_NB)
     return dict(cell, anchor=weights, weights=weights, momentum=momentum), self._join(y_NBHCK)
 
   def peek(self, cell, drive_BT):

@@ -2,16 +2,17 @@
 
   u_t = grad_M 1/2 |f(M_anchor; k_t) - v_t|^2       at the weights the chunk began with
   S_t = e_t S_{t-1} - h_t u_t
-  M_t = (1 - a_t) M_{t-1} + w_t S_t                 w_t = 0 where there is no token, else 1
+  M_t = (1 - a_t) M_{t-1} + a_t O + w_t S_t         w_t = 0 where there is no token, else 1
   y_t = f(M_t; q_t)                                 Behrouz et al. 2025, Titans, eq. 9-14, 16-18
 
+O is where forgetting leads: zero in the paper, here also the weights a document starts with.
 `token` is what it means. `chunk` reads C tokens with matrices alone: with L_a, L_e the triangles of
 decays between two tokens, beta and m their products from the chunk's start, and
 
   F = L_a (w m)    G = L_a diag(w) L_e diag(h)
 
-layer l of the query path is  beta (Q_l W_l) + F (Q_l S_l) - (G o Q_l X_l') U_l,  where X_l is what the
-layer saw of the keys at the anchor and U_l the loss's gradient at what it returned.
+layer l of the query path is  beta (Q_l W_l) + F (Q_l S_l) + (1 - beta) (Q_l O_l) - (G o Q_l X_l') U_l,  where
+X_l is what the layer saw of the keys at the anchor and U_l the loss's gradient at what it returned.
 
 B batch, H heads, C tokens in a chunk, D head width. Trees of weights hold one [B, H, D_in, D_out] a layer.
 """
@@ -24,7 +25,8 @@ import jax.numpy as jnp
 from latentmem.ops import decay, networks
 
 
-def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real, scales=None, network=networks.recall):
+def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real, scales=None, origin=None,
+          network=networks.recall):
   """One token, one row, one head, as the equations say it.
 
   Args:
@@ -33,6 +35,7 @@ def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real,
     q, k, v: [D].
     log_keep, log_e, step, real: log(1 - a_t), log e_t, h_t and w_t, scalars.
     scales: What multiplies the step of each layer, [L]; None for 1.
+    origin: O, a tree as the weights are; None for zero.
     network: f(M, slow, x); any will do.
 
   Returns:
@@ -43,6 +46,8 @@ def token(anchor, weights, momentum, slow, q, k, v, log_keep, log_e, step, real,
     gradient = tuple(scale * u for scale, u in zip(scales, gradient))
   momentum = jax.tree.map(lambda s, u: jnp.exp(log_e) * s - step * u, momentum, gradient)
   weights = jax.tree.map(lambda m, s: jnp.exp(log_keep) * m + real * s, weights, momentum)
+  if origin is not None:
+    weights = jax.tree.map(lambda m, o: m - jnp.expm1(log_keep) * o, weights, origin)
   return (weights, momentum), network(weights, slow, q)
 
 
@@ -94,25 +99,34 @@ def gradients(anchor, slow, key, value):
 
 
 def over_tokens(slow):
-  """Slow parameters [H, D] as [H, 1, D]."""
-  return tuple(s[:, None] for s in slow)
+  """Slow parameters [..., D] as [..., 1, D]."""
+  return tuple(s[..., None, :] for s in slow)
 
 
-def answers(weights, momentum, c: Coefficients, q, inputs, back):
+def answers(weights, momentum, c: Coefficients, q, inputs, back, origin=None):
   """What the MLP returns to each query from the weights of its own moment, z [B, H, C, D] before the norm."""
   read = q
-  for layer, (w, s, x, u) in enumerate(zip(weights, momentum, inputs, back)):
-    z = c.beta * (read @ w) + c.f * (read @ s) - (c.g * (read @ turned(x))) @ u
+  for layer, (x, u) in enumerate(zip(inputs, back)):
+    z = recalled(layer, weights, momentum, origin, c, read) - (c.g * (read @ turned(x))) @ u
     read = z if layer == len(weights) - 1 else jax.nn.gelu(z)
   return read
 
 
-def ends(weights, momentum, c: Coefficients, inputs, back):
+def recalled(layer, weights, momentum, origin, c: Coefficients, read):
+  """What a layer returns but for the chunk's own writes."""
+  z = c.beta * (read @ weights[layer]) + c.f * (read @ momentum[layer])
+  return z if origin is None else z + (1 - c.beta) * (read @ origin[layer])
+
+
+def ends(weights, momentum, c: Coefficients, inputs, back, origin=None):
   """Weights and momentum after the chunk."""
   beta, f, g = c.beta[..., -1:, :], c.f[..., -1:, :], c.g[..., -1, :, None]
   new = [(beta * w + f * s - turned(x) @ (g * u), c.m_end * s - turned(x) @ (c.push_end * u))
          for w, s, x, u in zip(weights, momentum, inputs, back)]
-  return tuple(w for w, _ in new), tuple(s for _, s in new)
+  weights, momentum = (tuple(tree) for tree in zip(*new))
+  if origin is not None:
+    weights = tuple(w + (1 - beta) * o for w, o in zip(weights, origin))
+  return weights, momentum
 
 
 def settle(q, z, gain, bias):
@@ -120,7 +134,7 @@ def settle(q, z, gain, bias):
   return q + networks.normalise(z)[0] * gain + bias
 
 
-def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients, scales=None):
+def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients, scales=None, origin=None):
   """C tokens at once: `token`, C times, with the same answers.
 
   Args:
@@ -129,6 +143,7 @@ def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients, scales=None
     q, k, v: [B, H, C, D].
     c: Of these tokens.
     scales: What multiplies the step of each layer, [H, L]; None for 1.
+    origin: O, a tree as the weights are; None for zero.
 
   Returns:
     (weights, momentum) after the chunk, y [B, H, C, D].
@@ -136,8 +151,8 @@ def chunk(anchor, weights, momentum, slow, q, k, v, c: Coefficients, scales=None
   inputs, back = gradients(anchor, slow, k, v)
   if scales is not None:
     back = [scales[:, layer, None, None] * u for layer, u in enumerate(back)]
-  z = answers(weights, momentum, c, q, inputs, back)
-  return ends(weights, momentum, c, inputs, back), settle(q, z, *over_tokens(slow))
+  z = answers(weights, momentum, c, q, inputs, back, origin)
+  return ends(weights, momentum, c, inputs, back, origin), settle(q, z, *over_tokens(slow))
 
 
 def overlap(keys, shares):

@@ -38,22 +38,23 @@ def group_of(count: int) -> int:
   return min((g for g in range(1, count + 1) if count % g == 0), key=lambda g: abs(g - count ** 0.5))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def read(group: int, state, fresh, slow, inputs: Inputs, renew_NB):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def read(group: int, to_fresh: bool, state, fresh, slow, inputs: Inputs, renew_NB):
   """N whole chunks.
 
   Args:
     group: The backward pass keeps the state every `group` chunks; divides N.
+    to_fresh: Whether forgetting leads to the weights of `fresh`, not to zero.
     state: (weights, momentum) at the first chunk's start, trees of [B, H, D_in, D_out].
     fresh: The same, of a document's start.
-    slow: Gain and bias of the network's norm, [H, D] each.
+    slow: Gain and bias of the network's norm, [B, H, D] each: one sum over rows after the last chunk, not one a chunk.
     inputs: With N chunks first.
     renew_NB: True in rows that turn to `fresh` after the chunk.
 
   Returns:
     state after the last chunk, y [N, B, H, C, D].
   """
-  return _forward(group, state, fresh, slow, inputs, renew_NB)[0]
+  return _forward(group, to_fresh, state, fresh, slow, inputs, renew_NB)[0]
 
 
 def _coefficients(k, log_keep, log_e, step, share):
@@ -65,21 +66,24 @@ def _of(x: Inputs):
   return _coefficients(x.k, x.log_keep, x.log_e, x.step, x.share)
 
 
-def _advance(state, fresh, slow, x: Inputs, renew_B):
+def _advance(to_fresh, state, fresh, slow, x: Inputs, renew_B):
   """The state after one chunk, nothing asked."""
   weights, momentum = state
   written = fast_weights.gradients(weights, slow, x.k, x.v)
-  return arrays.pick(renew_B, fresh, fast_weights.ends(weights, momentum, _of(x), *written))
+  origin = fresh[0] if to_fresh else None
+  return arrays.pick(renew_B, fresh, fast_weights.ends(weights, momentum, _of(x), *written, origin))
 
 
-def _forward(group, state, fresh, slow, inputs, renew_NB):
+def _forward(group, to_fresh, state, fresh, slow, inputs, renew_NB):
+  origin = fresh[0] if to_fresh else None
+
   def one(state, x):
     x, renew_B = x
     weights, momentum = state
     c = _of(x)
     written = fast_weights.gradients(weights, slow, x.k, x.v)
-    z = fast_weights.answers(weights, momentum, c, x.q, *written)
-    state = arrays.pick(renew_B, fresh, fast_weights.ends(weights, momentum, c, *written))
+    z = fast_weights.answers(weights, momentum, c, x.q, *written, origin)
+    state = arrays.pick(renew_B, fresh, fast_weights.ends(weights, momentum, c, *written, origin))
     return state, (fast_weights.settle(x.q, z, *over_tokens(slow)), z)
 
   def many(state, x):
@@ -100,15 +104,20 @@ def _flat(tree):
   return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), tree)
 
 
-def _backward(group, kept, cotangents):
+def _backward(group, to_fresh, kept, cotangents):
   starts, fresh, slow, (inputs, renew), z = kept
   d_state, d_y = cotangents
+  # Their gradients stay apart, token by token of a chunk, until the last is in: one sum instead of one a chunk.
+  slow_BHCD = tuple(jnp.broadcast_to(s, z.shape[2:]) for s in over_tokens(slow))
 
   def one(carry, saved):
     d_state, d_fresh, d_slow = carry
     (weights, momentum), x, (renew_B, any_renew), z, d_y = saved
     d_state, d_fresh = jax.lax.cond(any_renew, _renewed, lambda _, *d: d, renew_B, d_state, d_fresh)
-    d_state, d_slow_here, d_x = _chunk_backward(weights, momentum, slow, x, z, d_state, d_y)
+    origin = fresh[0] if to_fresh else None
+    d_state, d_origin, d_slow_here, d_x = _chunk_backward(weights, momentum, origin, slow_BHCD, x, z, d_state, d_y)
+    if to_fresh:
+      d_fresh = jax.tree.map(jnp.add, d_fresh[0], d_origin), d_fresh[1]
     return (d_state, d_fresh, jax.tree.map(jnp.add, d_slow, d_slow_here)), d_x
 
   def many(carry, saved):
@@ -116,15 +125,15 @@ def _backward(group, kept, cotangents):
     if group == 1:
       states = jax.tree.map(lambda a: a[None], start)
     else:
-      step = lambda state, x: (_advance(state, fresh, slow, *x), state)
+      step = lambda state, x: (_advance(to_fresh, state, fresh, slow, *x), state)
       _, states = jax.lax.scan(step, start, (x, renew_GB))
     # Asked for all chunks at once: rows may lie on many devices, and a question in each chunk would make them wait.
     return jax.lax.scan(one, carry, (states, x, (renew_GB, jnp.any(renew_GB, 1)), z, d_y), reverse=True)
 
-  carry = (d_state, jax.tree.map(jnp.zeros_like, fresh), jax.tree.map(jnp.zeros_like, slow))
+  carry = (d_state, *(jax.tree.map(jnp.zeros_like, tree) for tree in (fresh, slow_BHCD)))
   carry, d_inputs = jax.lax.scan(many, carry, (starts, inputs, renew, z, _grouped(group, d_y)), reverse=True)
   d_state, d_fresh, d_slow = carry
-  return d_state, d_fresh, d_slow, _flat(d_inputs), None
+  return d_state, d_fresh, tuple(jnp.sum(d, -2) for d in d_slow), _flat(d_inputs), None
 
 
 read.defvjp(_forward, _backward)
@@ -145,39 +154,41 @@ def _over_width(a, b):
   return jnp.sum(a * b, -1, keepdims=True)
 
 
-def _chunk_backward(weights, momentum, slow, x: Inputs, z, d_ends, d_y):
-  """Through one chunk. -> d (weights, momentum), d slow, d inputs."""
+def _chunk_backward(weights, momentum, origin, slow_BHCD, x: Inputs, z, d_ends, d_y):
+  """Through one chunk. -> d (weights, momentum), d origin, d slow, d inputs."""
   c, through_coefficients = jax.vjp(_coefficients, *x[1:2], *x[3:])
-  keys = _KeyPath(weights, over_tokens(slow), x.k, x.v)
-  d_q, d_z, d_gain, d_bias = jax.vjp(fast_weights.settle, x.q, z, *over_tokens(slow))[1](d_y)
-  d_c, d_layers, d_read = _answers_backward(weights, momentum, c, x.q, keys, d_z)
-  d_c, d_layers = _ends_backward(weights, momentum, c, keys, d_ends, d_c, d_layers)
+  keys = _KeyPath(weights, slow_BHCD, x.k, x.v)
+  d_q, d_z, d_gain, d_bias = jax.vjp(fast_weights.settle, x.q, z, *slow_BHCD)[1](d_y)
+  d_c, d_layers, d_read = _answers_backward(weights, momentum, origin, c, x.q, keys, d_z)
+  d_c, d_layers = _ends_backward(weights, momentum, origin, c, keys, d_ends, d_c, d_layers)
   d_weights, d_key, d_value, (d_gain_k, d_bias_k) = keys.backward(d_layers)
   d_k, *d_gates = through_coefficients(d_c)
-  d_slow = tuple(jnp.sum(d, -2) for d in (d_gain + d_gain_k, d_bias + d_bias_k))
+  d_slow = d_gain + d_gain_k, d_bias + d_bias_k
   d_state = d_weights, tuple(layer.s for layer in d_layers)
-  return d_state, d_slow, Inputs(d_q + d_read, d_key + d_k, d_value, *d_gates)
+  d_origin = tuple(layer.o for layer in d_layers)
+  return d_state, d_origin, d_slow, Inputs(d_q + d_read, d_key + d_k, d_value, *d_gates)
 
 
 class _Layer(NamedTuple):
-  """Gradients gathered for one layer: what multiplies into W, of S, of its key inputs and of U."""
+  """Gradients gathered for one layer: what multiplies into W, of S, of O, of its key inputs and of U."""
 
   left: list
   right: list
   w: jax.Array
   s: jax.Array
+  o: jax.Array
   x: jax.Array
   u: jax.Array
 
 
-def _answers_backward(weights, momentum, c, q, keys, d_z):
+def _answers_backward(weights, momentum, origin, c, q, keys, d_z):
   """Through `fast_weights.answers`. -> d coefficients, a _Layer a layer, d q."""
   last = len(weights) - 1
   reads, slopes, overlaps = [q], [], []
-  for layer, (w, s, x, u) in enumerate(zip(weights, momentum, keys.inputs, keys.back)):
+  for layer, (x, u) in enumerate(zip(keys.inputs, keys.back)):
     overlaps.append(reads[-1] @ turned(x))
     if layer < last:
-      z = c.beta * (reads[-1] @ w) + c.f * (reads[-1] @ s) - (c.g * overlaps[-1]) @ u
+      z = fast_weights.recalled(layer, weights, momentum, origin, c, reads[-1]) - (c.g * overlaps[-1]) @ u
       act, slope = networks.activate(z)
       reads.append(act)
       slopes.append(slope)
@@ -192,15 +203,20 @@ def _answers_backward(weights, momentum, c, q, keys, d_z):
     d_g += d_seen * seen
     d_overlap = d_seen * c.g
     layers.insert(0, _Layer(
-        left=[read], right=[c.beta * d_z], w=0, s=turned(read) @ (c.f * d_z),
+        left=[read], right=[c.beta * d_z], w=0, s=turned(read) @ (c.f * d_z), o=0,
         x=turned(d_overlap) @ read, u=-(turned(c.g * seen) @ d_z)))
     d_read = c.beta * into_w + c.f * into_s + d_overlap @ x
+    if origin is not None:
+      into_o = d_z @ turned(origin[layer])
+      d_beta -= _over_width(read, into_o)
+      d_read += (1 - c.beta) * into_o
+      layers[0] = layers[0]._replace(o=turned(read) @ ((1 - c.beta) * d_z))
     if layer:
       d_z = d_read * slopes[layer - 1]
   return fast_weights.Coefficients(d_beta, d_f, d_g, 0, 0), layers, d_read
 
 
-def _ends_backward(weights, momentum, c, keys, d_ends, d_c, layers):
+def _ends_backward(weights, momentum, origin, c, keys, d_ends, d_c, layers):
   """Through `fast_weights.ends`, added to what is there."""
   beta, f, g = c.beta[..., -1:, :], c.f[..., -1:, :], c.g[..., -1, :, None]
   at_end = dict(beta=0, f=0, g=0, m_end=0, push_end=0)
@@ -216,6 +232,9 @@ def _ends_backward(weights, momentum, c, keys, d_ends, d_c, layers):
         w=beta * d_w, s=layer.s + f * d_w + c.m_end * d_s,
         u=layer.u - g * x_w - c.push_end * x_s,
         x=layer.x - (g * u) @ turned(d_w) - (c.push_end * u) @ turned(d_s)))
+  if origin is not None:
+    at_end['beta'] -= sum(_total(o, d_w) for o, d_w in zip(origin, d_ends[0]))
+    out = [layer._replace(o=layer.o + (1 - beta) * d_w) for layer, d_w in zip(out, d_ends[0])]
   d_c = fast_weights.Coefficients(
       beta=d_c.beta.at[..., -1:, :].add(at_end['beta']), f=d_c.f.at[..., -1:, :].add(at_end['f']),
       g=d_c.g.at[..., -1, :].add(at_end['g'][..., 0]), m_end=at_end['m_end'], push_end=at_end['push_end'])

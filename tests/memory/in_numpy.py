@@ -49,6 +49,6 @@ def setting(memory, kind, seed=0, length=11, batch=2, **fields):
   cell = memory.make(kind, width=8, chunk=4, state_dtype='float64', **fields)
   shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0), batch, 'float64', method='init_state'))
   params = jax.tree.map(lambda p: rng.normal(size=p.shape) * 0.5, shapes)
-  read = jax.jit(functools.partial(cell.apply, params), static_argnames='parallel')
+  read = jax.jit(functools.partial(cell.apply, params), static_argnames=('parallel', 'aligned'))
   start = cell.apply(params, batch, 'float64', method='init_state')
   return read, start, params['params'], rng.normal(size=(batch, length, 8))

@@ -50,14 +50,15 @@ def surprise_gradient(weights, gain, bias, key, value):
   return gradient
 
 
-def loop(p, x_TD, depth, scale):
+def loop(p, x_TD, depth, scale, forget_to):
   """The whole layer for one sequence, head after head, token after token."""
   q, k, v = in_numpy.qkv(p, x_TD)
   a, e, r = (in_numpy.gate(p, name, x_TD) for name in ('forget', 'keep', 'share'))
   y = np.zeros_like(v)
   for h in range(HEADS):
     gain, bias = p['gain'][h], p['bias'][h]
-    weights = [p[f'start_{i}'][h].copy() for i in range(depth)]
+    start = [p[f'start_{i}'][h] for i in range(depth)]
+    weights, origin = start, start if forget_to == 'start' else [0 * w for w in start]
     momentum = [np.zeros_like(w) for w in weights]
     for t in range(len(x_TD)):
       if t % CHUNK == 0:
@@ -67,14 +68,15 @@ def loop(p, x_TD, depth, scale):
       seen.append((key, r[t, h]))
       u = surprise_gradient(anchor, gain, bias, key, v[t, h])
       momentum = [e[t, h] * s - step * g for s, g in zip(momentum, u)]
-      weights = [(1 - a[t, h]) * w + s for w, s in zip(weights, momentum)]
+      weights = [(1 - a[t, h]) * w + a[t, h] * o + s for w, o, s in zip(weights, origin, momentum)]
       y[t, h] = network(weights, gain, bias, in_numpy.unit(q[t, h]))[0]
   return in_numpy.answer(p, y, x_TD)
 
 
-@pytest.mark.parametrize('depth', [1, 2, 3, 4])
-def test_the_paper_in_a_loop(depth):
-  cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, state_dtype='float64')
+@pytest.mark.parametrize('depth, forget_to', [(1, 'zero'), (2, 'zero'), (2, 'start'), (3, 'start'), (4, 'zero')])
+def test_the_paper_in_a_loop(depth, forget_to):
+  cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, forget_to=forget_to,
+                     state_dtype='float64')
   x = jax.random.normal(jax.random.key(0), (BATCH, LENGTH, WIDTH))
   start = lambda cell, x: cell(cell.init_state(BATCH, x.dtype), x)
   keys = iter(jax.random.split(jax.random.key(2), 100))
@@ -83,11 +85,11 @@ def test_the_paper_in_a_loop(depth):
   _, y = jax.jit(lambda p, x: cell.apply(p, x, method=start))(params, x)
   # The loop's slope of GELU is a central difference, good to about 1e-9.
   p = jax.tree.map(np.asarray, params['params'])
-  assert_close(y, np.stack([loop(p, x_TD, depth, cell.step_scale) for x_TD in np.asarray(x)]), within=1e-8)
+  assert_close(y, np.stack([loop(p, x_TD, depth, cell.step_scale, forget_to) for x_TD in np.asarray(x)]), within=1e-8)
 
 
 OPTIONS = [dict(momentum=False), dict(decay=False), dict(gates='chunk'), dict(layer_scale=True), dict(bound=0.1),
-           dict(orthogonal=3), dict(renormalise=True)]
+           dict(orthogonal=3), dict(renormalise=True), dict(forget_to='start')]
 
 
 @pytest.mark.parametrize('fields', OPTIONS, ids=lambda fields: next(iter(fields)))
@@ -98,12 +100,14 @@ def test_every_option_reads_chunks_as_it_reads_tokens(fields):
   middle, left = read(start, x[:, :6])
   end, right = read(middle, x[:, 6:])
   assert_close((end, np.concatenate([left, right], 1)), whole)
+  assert_close(read(start, x[:, :12], aligned=True), read(start, x[:, :12], parallel=False))
   plain = in_numpy.setting(memory, 'titans', heads=2, length=14)
   if not fields.keys() & {'layer_scale'}:  # It has a parameter more, drawn in between.
     assert np.abs(plain[0](plain[1], x)[1] - whole[1]).max() > 1e-6
 
 
-@pytest.mark.parametrize('fields, told', [(dict(depth=5), 'depth'), (dict(gates='chunks'), "did you mean 'chunk'")])
+@pytest.mark.parametrize('fields, told', [(dict(depth=5), 'depth'), (dict(gates='chunks'), "did you mean 'chunk'"),
+                                          (dict(forget_to='stat'), "did you mean 'start'")])
 def test_fields_that_make_no_sense_are_refused(fields, told):
   with pytest.raises(InputError, match=told):
     in_numpy.setting(memory, 'titans', **fields)

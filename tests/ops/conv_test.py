@@ -12,13 +12,13 @@ pytestmark = pytest.mark.usefixtures('x64')
 BATCH, LENGTH, TAPS, CHANNELS = 4, 9, 4, (2, 3)
 
 
-def draw(seed=0, taps=TAPS):
+def draw(seed=0, taps=TAPS, length=LENGTH):
   rng = np.random.default_rng(seed)
-  x = rng.normal(size=(BATCH, LENGTH, *CHANNELS))
+  x = rng.normal(size=(BATCH, length, *CHANNELS))
   tail = rng.normal(size=(BATCH, taps - 1, *CHANNELS))
   kernel = rng.normal(size=(taps, *CHANNELS))
-  reset = rng.uniform(size=(BATCH, LENGTH)) < 0.2
-  return tail, x, kernel, reset, np.arange(LENGTH) < np.array([LENGTH, 5, 1, 0])[:, None]
+  reset = rng.uniform(size=(BATCH, length)) < 0.2
+  return tail, x, kernel, reset, np.arange(length) < np.array([length, 5, 1, 0])[:, None]
 
 
 def real(y, mask):
@@ -51,14 +51,24 @@ def test_equals_a_loop(seed, taps):
     assert_close(real(y, inputs[-1]), want)
 
 
-def test_at_once_equals_in_turn_with_gradients():
-  *arrays, reset, mask = draw(2)
+@pytest.mark.parametrize('length', [LENGTH, 64, 130])
+def test_at_once_equals_in_turn_with_gradients(length):
+  *arrays, reset, mask = draw(2, length=length)
   def score(form):
     def number(tail, x, kernel):
       tail, y = form(tail, x, kernel, reset, mask)
       return jnp.sum(jnp.sin(jnp.where(mask[..., None, None], y, 0))) + jnp.sum(jnp.cos(tail))
     return jax.jit(jax.value_and_grad(number, argnums=(0, 1, 2)))(*arrays)
   assert_close(score(conv.short_conv), score(conv.short_conv_in_turn))
+
+
+@pytest.mark.parametrize('length', [LENGTH, 130])
+def test_the_gradient_at_the_taps_is_the_same_by_blocks(length):
+  tail, x, kernel, *_ = draw(5, length=length)
+  rng = np.random.default_rng(6)
+  here, d_y = rng.uniform(size=(BATCH, length, TAPS - 1)) < 0.7, rng.normal(size=x.shape)
+  given = [jnp.asarray(a) for a in (np.concatenate([tail, x], 1), kernel, here, d_y)]
+  assert_close(conv._kernel_back_by_blocks(*given), conv._kernel_back(*given))
 
 
 @pytest.mark.parametrize('cuts', [(1, 2, 3), (4,), (8,)])

@@ -28,21 +28,22 @@ def setting(depth, gate=None):
   log = lambda: -jax.nn.softplus(scalars()) if gate is None else jnp.full_like(scalars(), gate)
   inputs = fast_weights_read.Inputs(tokens(), 0.2 * tokens(), tokens(), log(), log(),
                                     jax.nn.sigmoid(scalars()), jax.nn.sigmoid(scalars()))
-  return (tree(0.3), tree(0.1)), (tree(0.3), tree(0.1)), (normal(HEADS, WIDTH), normal(HEADS, WIDTH)), inputs
+  return (tree(0.3), tree(0.1)), (tree(0.3), tree(0.1)), (normal(BATCH, HEADS, WIDTH), normal(BATCH, HEADS, WIDTH)), inputs
 
 
 RENEW_NB = np.zeros((CHUNKS, BATCH), bool)
 RENEW_NB[1, 0] = RENEW_NB[2, 1] = True
 
 
-def in_turn(state, fresh, slow, inputs):
+def in_turn(to_fresh, state, fresh, slow, inputs):
   """What `read` means."""
   y_N = []
   for n in range(CHUNKS):
     x = jax.tree.map(operator.itemgetter(n), inputs)
     step = x.step * fast_weights.overlap(x.k, x.share)
     c = fast_weights.coefficients(x.log_keep, x.log_e, step, jnp.ones_like(step))
-    state, y = fast_weights.chunk(state[0], *state, slow, x.q, x.k, x.v, c)
+    state, y = fast_weights.chunk(state[0], *state, slow, x.q, x.k, x.v, c, None,
+                                  fresh[0] if to_fresh else None)
     state = arrays.pick(jnp.asarray(RENEW_NB[n]), fresh, state)
     y_N.append(y)
   return state, jnp.stack(y_N)
@@ -55,18 +56,18 @@ def with_gradients(read):
   return jax.jit(jax.value_and_grad(loss, (0, 1, 2, 3), has_aux=True))
 
 
-@pytest.mark.parametrize('depth', [1, 2, 3, 4])
-def test_equals_automatic_differentiation(depth):
+@pytest.mark.parametrize('depth, to_fresh', [(1, False), (2, False), (2, True), (3, True), (4, False)])
+def test_equals_automatic_differentiation(depth, to_fresh):
   given = setting(depth)
-  want = with_gradients(in_turn)(*given)
+  want = with_gradients(functools.partial(in_turn, to_fresh))(*given)
   for group in (1, 2):
-    read = functools.partial(fast_weights_read.read, group, renew_NB=jnp.asarray(RENEW_NB))
+    read = functools.partial(fast_weights_read.read, group, to_fresh, renew_NB=jnp.asarray(RENEW_NB))
     assert_close(with_gradients(read)(*given), want)
 
 
 @pytest.mark.parametrize('log_gate', [0.0, -1e-12, -50.0, -1e6])
 def test_extreme_gates_stay_finite(log_gate):
-  read = functools.partial(fast_weights_read.read, 2)
+  read = functools.partial(fast_weights_read.read, 2, True)
   out = with_gradients(lambda *given: read(*given, jnp.asarray(RENEW_NB)))(*setting(2, log_gate))
   assert_finite(out)
 

@@ -40,7 +40,7 @@ def test_no_gradient_comes_from_the_future(kind):
   @jax.jit
   def moves(x_TD):
     y = lambda x_TD: subject.plain_read(subject.params, one_row, x_TD[None], ~everywhere, everywhere, True, False)[1][0]
-    return jax.jacfwd(y)(x_TD)
+    return jax.jacrev(y)(x_TD)
 
   reaches_TT = np.asarray(jnp.abs(moves(subject.x[0, :12])).sum((1, 3)))
   assert np.all(reaches_TT[np.triu_indices(12, 1)] == 0)
