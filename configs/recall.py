@@ -4,7 +4,7 @@
   python -m launch.train --config=configs/recall.py:titans,pairs=64
 
 The first has 16 pairs in 64 tokens, the second 64 pairs in 256. After the colon: any memory, and pairs=, length=,
-steps=, lr= as wanted; every other field by its name, as in --config.model.memory.chunk=16.
+rows=, steps=, lr= as wanted; every other field by its name, as in --config.model.memory.chunk=16.
 """
 
 import ml_collections
@@ -12,7 +12,7 @@ import ml_collections
 from latentmem import data, memory, model, train
 from latentmem.base.errors import hint, InputError
 
-CHOICES = ('pairs', 'length', 'steps', 'lr')
+CHOICES = ('pairs', 'length', 'rows', 'steps', 'lr')
 
 
 def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
@@ -23,7 +23,10 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
       raise InputError(f'recall has no choice {name!r}{hint(name, CHOICES)}; it has {list(CHOICES)}.')
   pairs = int(chosen.get('pairs', 16))
   length = int(chosen.get('length', 4 * pairs))
-  wanted = dict(chunk=64, heads=1, head_width=64, forget_to='start')
+  rows = int(chosen.get('rows', max(1, 2048 // length)))
+  # One chunk holds the whole example: pairs and questions. Smaller ones learn slowly, or (64 pairs) not at all.
+  chunk = length if kind.startswith('titans') else 64
+  wanted = dict(chunk=chunk, heads=1, head_width=64, expansion=2, forget_to='start', forget_start=0.001)
   known = memory.fields(kind, width=64)
   return ml_collections.ConfigDict(dict(
       seed=0,
@@ -33,6 +36,6 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
                          compose=dict(kind='plain'),
                          memory=dict(kind=kind) | {name: value for name, value in wanted.items() if name in known}),
       data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length))),
-      train=train.fields(steps=int(chosen.get('steps', 300)), rows=32, length=length,
-                         learning_rate=float(chosen.get('lr', 1e-2)), warmup=50, save_every=200, evaluate_every=100),
-      evaluate=train.evaluate_fields(rows=32)))
+      train=train.fields(steps=int(chosen.get('steps', 420 if pairs <= 16 else 1500)), rows=rows, length=length,
+                         learning_rate=float(chosen.get('lr', 1e-2)), warmup=30, save_every=200, evaluate_every=100),
+      evaluate=train.evaluate_fields(rows=rows)))

@@ -31,6 +31,7 @@ class Titans(parts.Heads):
   Attributes:
     depth: Matrices of the MLP, 1 to 4.
     expansion: Its inner width, in head widths.
+    start_scale: Size of M_0 at the start of training, 1 where each layer keeps the size of its input.
     step_scale: The step where r = 1 and nothing else is held back.
     forget_start, keep_start, share_start: a, e and r at the start of training, for every token.
     forget_to: 'zero' as in the paper; 'start' for M_t = (1 - a_t) M_{t-1} + a_t M_0 + S_t, which never forgets
@@ -45,6 +46,7 @@ class Titans(parts.Heads):
 
   depth: int = 2
   expansion: int = 4
+  start_scale: float = 1.0
   step_scale: float = 0.03
   forget_start: float = 0.01
   keep_start: float = 0.9
@@ -77,7 +79,8 @@ class Titans(parts.Heads):
     self.forget = self.scalar('forget', self.forget_start)
     self.keep = self.scalar('keep', self.keep_start)
     self.share = self.scalar('share', self.share_start)
-    init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', in_axis=1, out_axis=2, batch_axis=0)
+    init = nn.initializers.variance_scaling(
+        self.start_scale**2, 'fan_in', 'normal', in_axis=1, out_axis=2, batch_axis=0)
     self.start = tuple(self.param(f'start_{i}', init, (heads, *shape), jnp.float32)
                        for i, shape in enumerate(self.shapes))
     self.gain = self.param('gain', nn.initializers.ones, (heads, head_width), jnp.float32)
