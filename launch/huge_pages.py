@@ -11,7 +11,7 @@ TUNABLES = 'GLIBC_TUNABLES'
 
 
 def ask() -> None:
-  """Starts `python -m launch.NAME` over with large pages; does nothing elsewhere, and where tunables are set already."""
+  """Starts `python -m launch.NAME` over with large pages; does nothing elsewhere, or where tunables are set."""
   run_by_name = sys.argv[0] == '-m'
   if run_by_name and sys.platform == 'linux' and TUNABLES not in os.environ:
     os.environ[TUNABLES] = 'glibc.malloc.hugetlb=1'

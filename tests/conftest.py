@@ -1,7 +1,7 @@
 """Eight fake devices, a cache for compiled programs, and float64 where a test asks for it.
 
-What is said in the environment holds for the commands that tests start, too. Nearly all of a cold run is compiling small
-programs that run once, so XLA is asked for few optimisations: it halves the time.
+What is said in the environment holds for the commands that tests start, too. Nearly all of a cold run is compiling
+small programs that run once, so XLA is asked for few optimisations: it halves the time.
 """
 
 import os

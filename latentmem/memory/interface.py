@@ -37,6 +37,8 @@ class Base(nn.Module):
 
   # False: a document may start only where a chunk starts.
   resets_anywhere: ClassVar[bool] = True
+  # Whether `drive` takes a source_BTD: what is written comes from those tokens, what is asked from x.
+  takes_source: ClassVar[bool] = False
   # Which axes of a mesh its parameters lie on: see `base.sharding`.
   layout: ClassVar[tuple] = ()
 
@@ -51,6 +53,10 @@ class Base(nn.Module):
   def drive(self, tail: State, x_BTD: jax.Array, reset_BT: jax.Array, mask_BT: jax.Array) -> tuple[State, Drive]:
     """Tokens to per-token arrays. Real tokens (mask True) come first in each row."""
     raise NotImplementedError
+
+  def asked(self, drive_BT: Drive) -> Drive:
+    """The drive of tokens that ask and write nothing; a kind that lacks it is refused a `write_BT`."""
+    raise InputError(f'{type(self).__name__} writes every token it reads; choose another memory, or no write_BT.')
 
   def one(self, cell: State, drive_B: Drive, fresh: State, reset_B: jax.Array):
     """The meaning: one token. Rows with a reset take `fresh` before they read. -> cell, y_B..."""
@@ -97,7 +103,8 @@ class Base(nn.Module):
     cell, y_TB = jax.lax.scan(body, cell, time_first)
     return cell, jnp.swapaxes(y_TB, 0, 1)
 
-  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel: bool = True, aligned: bool = False):
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, source_BTD=None,
+               parallel: bool = True, aligned: bool = False):
     """Reads T tokens.
 
     Args:
@@ -105,16 +112,26 @@ class Base(nn.Module):
       x_BTD: Tokens.
       reset_BT: True where a document begins; the row forgets everything before that token.
       mask_BT: False where there is no token. A row's real tokens come first.
+      write_BT: False where a token asks and is not written: the cell stays as it is, but for the tail of convolutions.
+      source_BTD: Tokens that are written in the place of x, which then only asks; also of x's dtype.
       parallel: False reads token after token, the meaning; True reads chunks at once, the same faster.
       aligned: Promises that every row stands at a chunk's start, which saves the shifting of rows.
 
     Returns:
       state, y_BTD in x's dtype. Answers where there is no token mean nothing.
+
+    Raises:
+      InputError: for a write_BT or source_BTD that this kind has no use for.
     """
+    if source_BTD is not None and not self.takes_source:
+      raise InputError(f'{type(self).__name__} writes what it is asked with; choose another memory, or no source_BTD.')
     batch, length, _ = x_BTD.shape
     reset_BT = jnp.zeros((batch, length), bool) if reset_BT is None else reset_BT
     real_BT = jnp.ones((batch, length), bool) if mask_BT is None else mask_BT
-    tail, drive_BT = self.drive(state['tail'], x_BTD, reset_BT, real_BT)
+    source = {} if source_BTD is None else dict(source_BTD=source_BTD)
+    tail, drive_BT = self.drive(state['tail'], x_BTD, reset_BT, real_BT, **source)
+    if write_BT is not None:
+      drive_BT = arrays.pick(write_BT, drive_BT, self.asked(drive_BT))
     if mask_BT is not None:
       drive_BT = arrays.pick(mask_BT, drive_BT, jax.tree.map(jnp.zeros_like, drive_BT))
       reset_BT &= mask_BT
@@ -127,7 +144,7 @@ class Base(nn.Module):
       y_BT = y_B[:, None]
     elif not parallel:
       cell, y_BT = self.in_turn(cell, drive_BT, fresh, reset_BT)
-    elif aligned and mask_BT is None and length % self.chunk == 0:
+    elif aligned and mask_BT is None and write_BT is None and length % self.chunk == 0:
       cell, y_BT = self.many_whole(cell, drive_BT, fresh, reset_BT)
     else:
       cell, y_BT = self.in_chunks(cell, drive_BT, fresh, reset_BT, aligned)

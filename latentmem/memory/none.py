@@ -8,11 +8,16 @@ from latentmem.memory import interface
 class Nothing(interface.Base):
   """Keeps no state, has no parameters, answers zeros."""
 
+  takes_source = True
+
   def init_cell(self, batch):
     return ()
 
-  def drive(self, tail, x_BTD, reset_BT, mask_BT):
+  def drive(self, tail, x_BTD, reset_BT, mask_BT, source_BTD=None):
     return tail, ()
+
+  def asked(self, drive_BT):
+    return drive_BT
 
   def one(self, cell, drive_B, fresh, reset_B):
     return cell, jnp.zeros(reset_B.shape)

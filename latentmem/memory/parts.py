@@ -43,6 +43,9 @@ class Heads(interface.Base):
   head_width: int = 0
   conv: int = 4
 
+  # Pairs of key and value that a token writes.
+  pairs = 1
+  takes_source = True
   layout = (
       ('qkv', ('data', None, 'model', None)),
       ('conv|norm', ('model', None)),
@@ -55,10 +58,10 @@ class Heads(interface.Base):
   def setup(self):
     heads, head_width = self.head_shape
     f32 = jnp.float32
-    self.qkv = self.param('qkv', FROM_MODEL_3, (self.width, 3, heads, head_width), f32)
+    self.qkv = self.param('qkv', FROM_MODEL_3, (self.width, 1 + 2 * self.pairs, heads, head_width), f32)
     if self.conv:
       taps = nn.initializers.normal(self.conv ** -0.5)
-      self.taps = self.param('conv', taps, (self.conv, 3, heads, head_width), f32)
+      self.taps = self.param('conv', taps, (self.conv, 1 + 2 * self.pairs, heads, head_width), f32)
     self.norm = self.param('norm', nn.initializers.ones, (heads, head_width), f32)
     self.gate = self.param('gate', FROM_MODEL, (self.width, heads, head_width), f32)
     self.out = self.param('out', TO_MODEL, (heads, head_width, self.width), f32)
@@ -71,15 +74,19 @@ class Heads(interface.Base):
     return self.heads, self.head_width or self.width // self.heads
 
   def init_tail(self, batch: int, dtype):
-    return jnp.zeros((batch, max(self.conv - 1, 0), 3, *self.head_shape), dtype)
+    return jnp.zeros((batch, max(self.conv - 1, 0), 1 + 2 * self.pairs, *self.head_shape), dtype)
 
-  def qkv_of(self, tail, x_BTD, reset_BT, mask_BT):
-    """-> tail, (q, k, v)_BTHK in state_dtype: projection, short convolution, SiLU."""
-    qkv_BT3HK = jnp.einsum('btd,dphk->btphk', x_BTD, self.qkv.astype(x_BTD.dtype))
+  def qkv_of(self, tail, x_BTD, reset_BT, mask_BT, source_BTD=None):
+    """Projection, short convolution, SiLU -> tail, (q, every k, every v)_BTHK in state_dtype; k and v from `source`."""
+    project = lambda x_BTD, qkv: jnp.einsum('btd,dphk->btphk', x_BTD, qkv.astype(x_BTD.dtype))
+    if source_BTD is None:
+      qkv_BTPHK = project(x_BTD, self.qkv)
+    else:
+      qkv_BTPHK = jnp.concatenate([project(x_BTD, self.qkv[:, :1]), project(source_BTD, self.qkv[:, 1:])], axis=2)
     if self.conv:
-      tail, qkv_BT3HK = conv.short_conv(tail, qkv_BT3HK, self.taps.astype(x_BTD.dtype), reset_BT, mask_BT)
-    qkv_BT3HK = nn.silu(qkv_BT3HK).astype(self.state_dtype)
-    return tail, tuple(qkv_BT3HK[:, :, i] for i in range(3))
+      tail, qkv_BTPHK = conv.short_conv(tail, qkv_BTPHK, self.taps.astype(x_BTD.dtype), reset_BT, mask_BT)
+    qkv_BTPHK = nn.silu(qkv_BTPHK).astype(self.state_dtype)
+    return tail, tuple(qkv_BTPHK[:, :, i] for i in range(qkv_BTPHK.shape[2]))
 
   def scalar(self, name: str, start: float, shape: tuple[int, ...] | None = None):
     """Declares a gate for `logits`: one number per token and head, whose sigmoid starts at `start` everywhere."""

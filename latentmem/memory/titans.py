@@ -36,6 +36,7 @@ class Titans(parts.Heads):
     forget_start, keep_start, share_start: a, e and r at the start of training, for every token.
     forget_to: 'zero' as in the paper; 'start' for M_t = (1 - a_t) M_{t-1} + a_t M_0 + S_t, which never forgets
       what training taught it.
+    pairs: Keys and values a token writes, u_t = grad 1/2 sum_j |f(M; k_tj) - v_tj|^2; the brake takes them in order.
     momentum, decay: False holds e, or a, at 0.
     gates: 'token', or 'chunk' for the gates of a chunk's first token all through it.
     layer_scale: Whether each layer has a learned factor on its step.
@@ -52,6 +53,7 @@ class Titans(parts.Heads):
   keep_start: float = 0.9
   share_start: float = 0.5
   forget_to: str = 'zero'
+  pairs: int = 1
   momentum: bool = True
   decay: bool = True
   gates: str = 'token'
@@ -69,13 +71,9 @@ class Titans(parts.Heads):
   )
 
   def setup(self):
+    self._check()
     super().setup()
     heads, head_width = self.head_shape
-    if not 1 <= self.depth <= 4:
-      raise InputError(f'titans has a depth of 1 to 4, not {self.depth}.')
-    for name, known in (('gates', GATES), ('forget_to', FORGET_TO)):
-      if (value := getattr(self, name)) not in known:
-        raise InputError(f'titans has no {name} {value!r}{hint(value, known)}; it has {list(known)}.')
     self.forget = self.scalar('forget', self.forget_start)
     self.keep = self.scalar('keep', self.keep_start)
     self.share = self.scalar('share', self.share_start)
@@ -87,6 +85,15 @@ class Titans(parts.Heads):
     self.bias = self.param('bias', nn.initializers.zeros, (heads, head_width), jnp.float32)
     if self.layer_scale:
       self.scale = self.param('scale', nn.initializers.ones, (heads, self.depth), jnp.float32)
+
+  def _check(self):
+    if not 1 <= self.depth <= 4:
+      raise InputError(f'titans has a depth of 1 to 4, not {self.depth}.')
+    if self.pairs < 1:
+      raise InputError(f'titans writes at least one pair of key and value a token, not pairs={self.pairs}.')
+    for name, known in (('gates', GATES), ('forget_to', FORGET_TO)):
+      if (value := getattr(self, name)) not in known:
+        raise InputError(f'titans has no {name} {value!r}{hint(value, known)}; it has {list(known)}.')
 
   @property
   def shapes(self) -> list[tuple[int, int]]:
@@ -104,7 +111,8 @@ class Titans(parts.Heads):
   @property
   def plain(self) -> bool:
     """Whether nothing is asked for that `fast_weights_read` does not know."""
-    return self.gates == 'token' and not (self.layer_scale or self.bound or self.orthogonal or self.renormalise)
+    return self.gates == 'token' and self.pairs == 1 and not (
+        self.layer_scale or self.bound or self.orthogonal or self.renormalise)
 
   def origin(self, fresh):
     """Where forgetting leads, as `fast_weights` takes it."""
@@ -116,58 +124,66 @@ class Titans(parts.Heads):
     zeros = lambda *shape: jnp.zeros((batch, *shape), self.state_dtype)
     return dict(anchor=weights, weights=weights, momentum=jax.tree.map(jnp.zeros_like, weights),
                 age=jnp.zeros((batch,), jnp.int32),
-                keys=zeros(heads, self.chunk, head_width), shares=zeros(heads, self.chunk),
+                keys=zeros(heads, self.chunk * self.pairs, head_width), shares=zeros(heads, self.chunk * self.pairs),
                 gates=tuple(zeros(heads) for _ in range(3 if self.gates == 'chunk' else 0)))
 
   def age(self, cell):
     return cell['age']
 
-  def drive(self, tail, x_BTD, reset_BT, mask_BT):
-    tail, (q, k, v) = self.qkv_of(tail, x_BTD, reset_BT, mask_BT)
+  def drive(self, tail, x_BTD, reset_BT, mask_BT, source_BTD=None):
+    tail, (q, *kv) = self.qkv_of(tail, x_BTD, reset_BT, mask_BT, source_BTD)
+    k_BTHPK, v_BTHPK = (jnp.stack(each, axis=3) for each in (kv[:self.pairs], kv[self.pairs:]))
+    source_BTD = x_BTD if source_BTD is None else source_BTD
     drive = dict(
-        q=parts.unit(q), k=parts.unit(k), v=v,
-        log_keep=jax.nn.log_sigmoid(-self.logits(x_BTD, self.forget)),
-        log_e=jax.nn.log_sigmoid(self.logits(x_BTD, self.keep)),
-        share=jax.nn.sigmoid(self.logits(x_BTD, self.share)))
+        q=parts.unit(q), k=parts.unit(k_BTHPK), v=v_BTHPK,
+        log_keep=jax.nn.log_sigmoid(-self.logits(source_BTD, self.forget)),
+        log_e=jax.nn.log_sigmoid(self.logits(source_BTD, self.keep)),
+        share=jax.nn.sigmoid(self.logits(source_BTD, self.share)))
     if not self.decay:
       drive['log_keep'] = jnp.zeros_like(drive['log_keep'])
     if not self.momentum:
       drive['log_e'] = jnp.full_like(drive['log_e'], decay.FLOOR)
-    return tail, drive | dict(real=jnp.ones_like(drive['share']))
+    return tail, drive | dict(real=jnp.ones_like(drive['share']), written=jnp.ones_like(drive['share']))
+
+  def asked(self, drive_BT):
+    return drive_BT | dict(written=jnp.zeros_like(drive_BT['written']))
 
   def one(self, cell, drive_B, fresh, reset_B):
     cell = arrays.pick(reset_B, fresh, cell)
-    cell, drive_B = self._held(cell, drive_B, (cell['age'] == 0) & (drive_B['real'][:, 0] > 0), lambda a: a)
-    q, k, v, share, real = (drive_B[name] for name in ('q', 'k', 'v', 'share', 'real'))
-    step = self._step(drive_B) * fast_weights.overlap_one(cell['keys'], cell['shares'], k)
+    cell, gates = self._gates(cell, drive_B, (cell['age'] == 0) & (drive_B['real'][:, 0] > 0), lambda a: a)
     over_heads = jax.vmap(functools.partial(fast_weights.token, network=self.network))
     over_rows_and_heads = jax.vmap(over_heads, in_axes=(0, 0, 0, None) + (0,) * 7 + (None, 0))
-    (weights, momentum), y_BHK = over_rows_and_heads(
-        cell['anchor'], cell['weights'], cell['momentum'], self.slow,
-        q, k, v, drive_B['log_keep'], drive_B['log_e'], step, real, self.scales, self.origin(fresh))
-    here_BHC = jax.nn.one_hot(cell['age'], self.chunk, dtype=real.dtype)[:, None] * real[..., None]
-    cell = dict(cell, weights=weights, momentum=momentum,
-                keys=cell['keys'] + here_BHC[..., None] * k[..., None, :],
-                shares=cell['shares'] + here_BHC * share[..., None],
-                age=cell['age'] + (real[:, 0] > 0))
+    weights, momentum, keys, shares = (cell[name] for name in ('weights', 'momentum', 'keys', 'shares'))
+    for pair, (log_keep, log_e, step, share, written) in enumerate(zip(*(jnp.moveaxis(g, -1, 0) for g in gates))):
+      key, value = drive_B['k'][:, :, pair], drive_B['v'][:, :, pair]
+      (weights, momentum), y_BHK = over_rows_and_heads(
+          cell['anchor'], weights, momentum, self.slow, drive_B['q'], key, value, log_keep, log_e,
+          step * fast_weights.overlap_one(keys, shares, key), written, self.scales, self.origin(fresh))
+      here_BHC = jax.nn.one_hot(cell['age'] * self.pairs + pair, shares.shape[-1], dtype=share.dtype)[:, None]
+      keys, shares = keys + here_BHC[..., None] * key[..., None, :], shares + here_BHC * share[..., None]
+    cell = dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
+                age=cell['age'] + (drive_B['real'][:, 0] > 0))
     return self._turn(cell, fresh), y_BHK
 
   def many(self, cell, drive_BT, fresh, reset_BT):
     drive_N, begins_NB = self._split(drive_BT, reset_BT)
+    flat = lambda a: a.reshape(*a.shape[:2], -1, *a.shape[4:])
 
     def body(cell, inputs):
       drive, begins_B = inputs
       cell = arrays.pick(begins_B, fresh, cell)
-      cell, drive = self._held(cell, drive, (cell['age'] == 0) & (drive['real'][:, 0, 0] > 0), lambda a: a[..., 0])
-      keys, shares = cell['keys'] + drive['k'], cell['shares'] + drive['share']
-      step = self._step(drive) * fast_weights.overlap(keys, shares)
-      c = fast_weights.coefficients(drive['log_keep'], drive['log_e'], step, drive['real'])
-      (weights, momentum), y_BHCK = fast_weights.chunk(
-          cell['anchor'], cell['weights'], cell['momentum'], self.slow, drive['q'], drive['k'], drive['v'], c,
+      cell, gates = self._gates(
+          cell, drive, (cell['age'] == 0) & (drive['real'][:, 0, 0] > 0), lambda a: a[..., 0])
+      log_keep, log_e, step, share, written = (flat(gate) for gate in gates)
+      keys, shares = cell['keys'] + flat(drive['k']), cell['shares'] + share
+      c = fast_weights.coefficients(log_keep, log_e, step * fast_weights.overlap(keys, shares), written)
+      q = jnp.repeat(drive['q'], self.pairs, axis=2)
+      (weights, momentum), y = fast_weights.chunk(
+          cell['anchor'], cell['weights'], cell['momentum'], self.slow, q, flat(drive['k']), flat(drive['v']), c,
           self.scales, self.origin(fresh))
       read_B = jnp.sum(drive['real'][:, 0] > 0, -1, dtype=jnp.int32)
       return self._turn(dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
-                             age=cell['age'] + read_B), fresh), y_BHCK
+                             age=cell['age'] + read_B), fresh), y[:, :, self.pairs - 1::self.pairs]
 
     cell, y_NBHCK = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), cell, (drive_N, begins_NB))
     return cell, self._join(y_NBHCK)
@@ -180,7 +196,8 @@ class Titans(parts.Heads):
     # A document that begins with the next chunk takes its fresh weights at this one's end, in the same pass.
     renew_NB = jnp.concatenate([begins_NB[1:], jnp.zeros_like(begins_NB[:1])])
     inputs = fast_weights_read.Inputs(
-        *(drive_N[name] for name in ('q', 'k', 'v', 'log_keep', 'log_e')), self._step(drive_N), drive_N['share'])
+        drive_N['q'], drive_N['k'][..., 0, :], drive_N['v'][..., 0, :], drive_N['log_keep'], drive_N['log_e'],
+        self._step(drive_N), drive_N['share'])
     slow = tuple(jnp.broadcast_to(s, (begins_NB.shape[1], *s.shape)) for s in self.slow)
     group = fast_weights_read.group_of(len(begins_NB))
     (weights, momentum), y_NBHCK = fast_weights_read.read(
@@ -193,36 +210,50 @@ class Titans(parts.Heads):
     return jnp.swapaxes(self.network(cell['weights'], (gain, bias), q_BHTK), 1, 2)
 
   def watch(self, cell, drive_BT, fresh, reset_BT):
-    k, v = drive_BT['k'], drive_BT['v']
-    surprise = lambda y_BTHK: 0.5 * jnp.sum(jnp.square(y_BTHK - v), -1)
-    ask = lambda cell, q: self.in_chunks(cell, drive_BT | dict(q=q), fresh, reset_BT)
-    end, after = ask(cell, k)
-    # Asking token t for token t + 1's key shows what the memory knew just before that token was written.
-    _, next_before = ask(cell, jnp.roll(k, -1, axis=1))
-    first = arrays.pick(reset_BT[:, 0], self.peek(fresh, dict(q=k[:, :1])), self.peek(cell, dict(q=k[:, :1])))
-    before = jnp.concatenate([first, next_before[:, :-1]], 1)
-    before = arrays.pick(reset_BT, self.peek(fresh, dict(q=k)), before)
+    pairs = [self._surprises(cell, drive_BT, fresh, reset_BT, *(drive_BT[name][:, :, :, pair] for name in 'kv'))
+             for pair in range(self.pairs)]
+    before, after = (sum(each) for each in zip(*pairs))
+    end, _ = self.in_chunks(cell, drive_BT, fresh, reset_BT)
     norm_BTH = lambda tree: jnp.sqrt(sum(jnp.sum(jnp.square(a), (-1, -2)) for a in jax.tree.leaves(tree)))[:, None]
     return dict(
-        surprise_before=surprise(before), surprise_after=surprise(after),
+        surprise_before=before, surprise_after=after,
         forget=-jnp.expm1(drive_BT['log_keep']), momentum=jnp.exp(drive_BT['log_e']), step_size=self._step(drive_BT),
         norm_change=norm_BTH(jax.tree.map(jnp.subtract, end['weights'], fresh['weights'])),
         norm_momentum=norm_BTH(end['momentum']),
-        nonfinite=1.0 - jnp.isfinite(after).all(-1))
+        nonfinite=1.0 - jnp.isfinite(after))
+
+  def _surprises(self, cell, drive_BT, fresh, reset_BT, k, v):
+    """1/2 |f(M; k) - v|^2 before and after each token was written, [B, T, H]."""
+    surprise = lambda y_BTHK: 0.5 * jnp.sum(jnp.square(y_BTHK - v), -1)
+    ask = lambda q: self.in_chunks(cell, drive_BT | dict(q=q), fresh, reset_BT)[1]
+    # Asking token t for token t + 1's key shows what the memory knew just before that token was written.
+    next_before = ask(jnp.roll(k, -1, axis=1))
+    first = arrays.pick(reset_BT[:, 0], self.peek(fresh, dict(q=k[:, :1])), self.peek(cell, dict(q=k[:, :1])))
+    before = jnp.concatenate([first, next_before[:, :-1]], 1)
+    before = arrays.pick(reset_BT, self.peek(fresh, dict(q=k)), before)
+    return surprise(before), surprise(ask(k))
 
   def _step(self, drive):
     """h before the overlap brake. (1 - e) makes the whole effect of a write, sum_i e^i h, independent of e."""
     return -jnp.expm1(drive['log_e']) * drive['share'] * self.step_scale
 
-  def _held(self, cell, drive, begins_B, first):
-    """With gates='chunk', the gates of the chunk's first token for all; `first` takes it from [B, H, ...]."""
-    if self.gates == 'token':
-      return cell, drive
-    names = ('log_keep', 'log_e', 'share')
-    gates = arrays.pick(begins_B, tuple(first(drive[name]) for name in names), cell['gates'])
-    real = drive['real']
-    spread = lambda gate: jnp.where(real > 0, gate.reshape(gate.shape + (1,) * (real.ndim - 2)), 0)
-    return dict(cell, gates=gates), drive | {name: spread(gate) for name, gate in zip(names, gates)}
+  def _gates(self, cell, drive, begins_B, first):
+    """log (1 - a), log e, h before the brake, r and w of every write, [B, H, ..., P]; zeros where none is.
+
+    Of a token's P pairs the first brings the fading of the momentum, the last that of the weights, and their step.
+    With gates='chunk' those of the chunk's first token hold for all; `first` takes it from [B, H, ...].
+    """
+    gates = tuple(drive[name] for name in ('log_keep', 'log_e', 'share'))
+    if self.gates == 'chunk':
+      held = arrays.pick(begins_B, tuple(first(gate) for gate in gates), cell['gates'])
+      cell = dict(cell, gates=held)
+      gates = tuple(gate.reshape(gate.shape + (1,) * (drive['real'].ndim - 2)) for gate in held)
+    written = drive['written']
+    log_keep, log_e, share = (jnp.where(written > 0, gate, 0) for gate in gates)
+    at = lambda pair, gate: gate[..., None] * jax.nn.one_hot(pair, self.pairs, dtype=gate.dtype)
+    every = lambda gate: jnp.repeat(gate[..., None], self.pairs, axis=-1)
+    step = self._step(dict(log_e=log_e, share=share))
+    return cell, (at(self.pairs - 1, log_keep), at(0, log_e), every(step), every(share), at(self.pairs - 1, written))
 
   def _turn(self, cell, fresh):
     """Rows whose chunk is full begin the next one."""

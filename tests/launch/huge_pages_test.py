@@ -44,5 +44,6 @@ def test_others_are_left_alone(started, monkeypatch, name, value):
 @pytest.mark.skipif(sys.platform != 'linux', reason='large pages are asked for on Linux alone')
 def test_the_command_keeps_its_arguments_and_its_exit_code():
   env = {name: value for name, value in os.environ.items() if name != huge_pages.TUNABLES}
-  done = subprocess.run([sys.executable, '-m', 'launch.bench', '--suite=memry'], env=env, capture_output=True, text=True)
+  command = [sys.executable, '-m', 'launch.bench', '--suite=memry']
+  done = subprocess.run(command, env=env, capture_output=True, text=True)
   assert done.returncode == 2 and "'memry'" in done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from latentmem import memory
+from latentmem.base.errors import InputError
 from latentmem.memory import interface
 from tests import promises
 from tests.checks import assert_close, assert_finite
@@ -97,3 +98,55 @@ def test_what_is_watched_is_per_token_or_once_a_call(kind):
 def test_the_room_is_not_empty():
   assert {'none', 'linear', 'delta'} <= set(memory.kinds())
   assert all(issubclass(memory.find(kind), interface.Base) for kind in memory.kinds())
+
+
+def tokens(kind, seed=3):
+  """A memory's read (jitted), its parameters, a state in mid-chunk, tokens and others."""
+  it, (cell, _) = subject(kind), make(kind)
+  rng = np.random.default_rng(seed)
+  x, other = rng.normal(size=(2, promises.BATCH, 11, WIDTH))
+  return jax.jit(cell.apply, static_argnames=('parallel', 'aligned')), it.params, it.lived, x, other
+
+
+@pytest.mark.parametrize('kind', memory.kinds())
+def test_a_token_that_only_asks_moves_nothing(kind):
+  read, params, state, x, _ = tokens(kind)
+  if type(make(kind)[0]).asked is interface.Base.asked:
+    with pytest.raises(InputError, match='writes every token'):
+      read(params, state, x, write_BT=np.ones(x.shape[:2], bool))
+    return
+  write = np.random.default_rng(4).uniform(size=x.shape[:2]) < 0.5
+  end, y = read(params, state, x, write_BT=write)
+  assert_close(read(params, state, x, write_BT=write, parallel=False), (end, y))
+  assert_close(read(params, state, x, write_BT=np.ones_like(write)), read(params, state, x))
+  # What is asked changes where it is asked, and nowhere else; the tail of a convolution sees it, so it comes last.
+  last = np.arange(11) < 10
+  moved = x.copy()
+  moved[:, 10] += 1
+  first, again = (read(params, state, each, write_BT=np.broadcast_to(last, write.shape)) for each in (x, moved))
+  assert_close(again[0]['cell'], first[0]['cell'])
+  _, upto = read(params, state, x[:, :10])
+  assert_close(first[1][:, :10], upto)
+
+
+def test_whole_chunks_ask_too():
+  read, params, _, x, _ = tokens('titans')
+  write = np.arange(8) % 3 > 0
+  given = dict(write_BT=np.broadcast_to(write, (promises.BATCH, 8)))
+  assert_close(read(params, subject('titans').fresh, x[:, :8], aligned=True, **given),
+               read(params, subject('titans').fresh, x[:, :8], parallel=False, **given))
+
+
+@pytest.mark.parametrize('kind', memory.kinds())
+def test_what_is_written_may_come_from_other_tokens(kind):
+  read, params, state, x, other = tokens(kind)
+  if not make(kind)[0].takes_source:
+    with pytest.raises(InputError, match='source_BTD'):
+      read(params, state, x, source_BTD=other)
+    return
+  assert_close(read(params, state, x, source_BTD=x), read(params, state, x))
+  end, y = read(params, state, x, source_BTD=other)
+  assert_close(read(params, state, x, source_BTD=other, parallel=False), (end, y))
+  assert_close(read(params, state, other)[0]['cell'], end['cell'])
+  if kind != 'none':
+    assert np.abs(np.asarray(y - read(params, state, other)[1])).max() > 1e-3

@@ -18,14 +18,15 @@ def unit(x):
 
 
 def qkv(p, x_TD):
-  """-> q, k, v [T, H, K]: projection, convolution over the last tokens, SiLU."""
-  projected = [[np.tensordot(x_D, p['qkv'][:, i], axes=1) for i in range(3)] for x_D in x_TD]
+  """-> q, k, v [T, H, K], or q, every k, every v: projection, convolution over the last tokens, SiLU."""
+  count = p['qkv'].shape[1]
+  projected = [[np.tensordot(x_D, p['qkv'][:, i], axes=1) for i in range(count)] for x_D in x_TD]
   out = []
   for t in range(len(x_TD)):
     mixed = [sum(p['conv'][-1 - back][i] * projected[t - back][i] for back in range(len(p['conv'])) if t >= back)
-             for i in range(3)] if 'conv' in p else projected[t]
+             for i in range(count)] if 'conv' in p else projected[t]
     out.append([m * sigmoid(m) for m in mixed])
-  return [np.stack([token[i] for token in out]) for i in range(3)]
+  return [np.stack([token[i] for token in out]) for i in range(count)]
 
 
 def gate(p, name, x_TD):

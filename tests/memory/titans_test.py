@@ -52,9 +52,10 @@ def surprise_gradient(weights, gain, bias, key, value):
 
 def loop(p, x_TD, depth, scale, forget_to):
   """The whole layer for one sequence, head after head, token after token."""
-  q, k, v = in_numpy.qkv(p, x_TD)
+  q, *kv = in_numpy.qkv(p, x_TD)
+  pairs = len(kv) // 2
   a, e, r = (in_numpy.gate(p, name, x_TD) for name in ('forget', 'keep', 'share'))
-  y = np.zeros_like(v)
+  y = np.zeros_like(q)
   for h in range(HEADS):
     gain, bias = p['gain'][h], p['bias'][h]
     start = [p[f'start_{i}'][h] for i in range(depth)]
@@ -63,19 +64,22 @@ def loop(p, x_TD, depth, scale, forget_to):
     for t in range(len(x_TD)):
       if t % CHUNK == 0:
         anchor, seen = [w.copy() for w in weights], []
-      key = in_numpy.unit(k[t, h])
-      step = scale * (1 - e[t, h]) * r[t, h] * np.prod([1 - share * (key @ other) ** 2 for other, share in seen])
-      seen.append((key, r[t, h]))
-      u = surprise_gradient(anchor, gain, bias, key, v[t, h])
-      momentum = [e[t, h] * s - step * g for s, g in zip(momentum, u)]
+      momentum = [e[t, h] * s for s in momentum]
+      for k, v in zip(kv[:pairs], kv[pairs:]):
+        key = in_numpy.unit(k[t, h])
+        step = scale * (1 - e[t, h]) * r[t, h] * np.prod([1 - share * (key @ other) ** 2 for other, share in seen])
+        seen.append((key, r[t, h]))
+        u = surprise_gradient(anchor, gain, bias, key, v[t, h])
+        momentum = [s - step * g for s, g in zip(momentum, u)]
       weights = [(1 - a[t, h]) * w + a[t, h] * o + s for w, o, s in zip(weights, origin, momentum)]
       y[t, h] = network(weights, gain, bias, in_numpy.unit(q[t, h]))[0]
   return in_numpy.answer(p, y, x_TD)
 
 
-@pytest.mark.parametrize('depth, forget_to', [(1, 'zero'), (2, 'zero'), (2, 'start'), (3, 'start'), (4, 'zero')])
-def test_the_paper_in_a_loop(depth, forget_to):
-  cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, forget_to=forget_to,
+@pytest.mark.parametrize('depth, forget_to, pairs', [(1, 'zero', 1), (2, 'zero', 1), (2, 'start', 2), (3, 'start', 1),
+                                                     (4, 'zero', 3)])
+def test_the_paper_in_a_loop(depth, forget_to, pairs):
+  cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, forget_to=forget_to, pairs=pairs,
                      state_dtype='float64')
   x = jax.random.normal(jax.random.key(0), (BATCH, LENGTH, WIDTH))
   start = lambda cell, x: cell(cell.init_state(BATCH, x.dtype), x)
@@ -89,7 +93,7 @@ def test_the_paper_in_a_loop(depth, forget_to):
 
 
 OPTIONS = [dict(momentum=False), dict(decay=False), dict(gates='chunk'), dict(layer_scale=True), dict(bound=0.1),
-           dict(orthogonal=3), dict(renormalise=True), dict(forget_to='start')]
+           dict(orthogonal=3), dict(renormalise=True), dict(forget_to='start'), dict(pairs=2)]
 
 
 @pytest.mark.parametrize('fields', OPTIONS, ids=lambda fields: next(iter(fields)))
@@ -102,12 +106,12 @@ def test_every_option_reads_chunks_as_it_reads_tokens(fields):
   assert_close((end, np.concatenate([left, right], 1)), whole)
   assert_close(read(start, x[:, :12], aligned=True), read(start, x[:, :12], parallel=False))
   plain = in_numpy.setting(memory, 'titans', heads=2, length=14)
-  if not fields.keys() & {'layer_scale'}:  # It has a parameter more, drawn in between.
+  if not fields.keys() & {'layer_scale', 'pairs'}:  # They have more parameters, drawn in between.
     assert np.abs(plain[0](plain[1], x)[1] - whole[1]).max() > 1e-6
 
 
 @pytest.mark.parametrize('fields, told', [(dict(depth=5), 'depth'), (dict(gates='chunks'), "did you mean 'chunk'"),
-                                          (dict(forget_to='stat'), "did you mean 'start'")])
+                                          (dict(forget_to='stat'), "did you mean 'start'"), (dict(pairs=0), 'pairs')])
 def test_fields_that_make_no_sense_are_refused(fields, told):
   with pytest.raises(InputError, match=told):
     in_numpy.setting(memory, 'titans', **fields)

@@ -28,7 +28,8 @@ def setting(depth, gate=None):
   log = lambda: -jax.nn.softplus(scalars()) if gate is None else jnp.full_like(scalars(), gate)
   inputs = fast_weights_read.Inputs(tokens(), 0.2 * tokens(), tokens(), log(), log(),
                                     jax.nn.sigmoid(scalars()), jax.nn.sigmoid(scalars()))
-  return (tree(0.3), tree(0.1)), (tree(0.3), tree(0.1)), (normal(BATCH, HEADS, WIDTH), normal(BATCH, HEADS, WIDTH)), inputs
+  slow = tuple(normal(BATCH, HEADS, WIDTH) for _ in range(2))
+  return (tree(0.3), tree(0.1)), (tree(0.3), tree(0.1)), slow, inputs
 
 
 RENEW_NB = np.zeros((CHUNKS, BATCH), bool)
