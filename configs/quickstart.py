@@ -3,7 +3,9 @@
   python -m launch.train --config=configs/quickstart.py
   python -m launch.train --config=configs/quickstart.py:none
 
-The second is the same model without its memory. After the colon: any memory.
+The second is the same model without its memory. After the colon: any memory. 350 to 381 s of training on 2 cores;
+held out 2.011 to 2.062 bits a byte over 3 seeds, against 2.230 to 2.315 for `none`
+(docs/results/quickstart-titans.json, quickstart-none.json).
 """
 
 import ml_collections
