@@ -82,14 +82,16 @@ def test_the_paper_in_a_loop(depth, forget_to, pairs):
   cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, forget_to=forget_to, pairs=pairs,
                      state_dtype='float64')
   x = jax.random.normal(jax.random.key(0), (BATCH, LENGTH, WIDTH))
-  start = lambda cell, x: cell(cell.init_state(BATCH, x.dtype), x)
+  start = lambda cell, x, parallel=True: cell(cell.init_state(BATCH, x.dtype), x, parallel=parallel)
   keys = iter(jax.random.split(jax.random.key(2), 100))
   params = jax.tree.map(lambda w: w.astype('float64') + 0.3 * jax.random.normal(next(keys), w.shape),
                         cell.init(jax.random.key(1), x, method=start))
-  _, y = jax.jit(lambda p, x: cell.apply(p, x, method=start))(params, x)
-  # The loop's slope of GELU is a central difference, good to about 1e-9.
   p = jax.tree.map(np.asarray, params['params'])
-  assert_close(y, np.stack([loop(p, x_TD, depth, cell.step_scale, forget_to) for x_TD in np.asarray(x)]), within=1e-8)
+  want = np.stack([loop(p, x_TD, depth, cell.step_scale, forget_to) for x_TD in np.asarray(x)])
+  for parallel in (True, False):
+    _, y = jax.jit(lambda p, x, parallel=parallel: cell.apply(p, x, parallel, method=start))(params, x)
+    # The loop's slope of GELU is a central difference, good to about 1e-9.
+    assert_close(y, want, within=1e-8)
 
 
 OPTIONS = [dict(momentum=False), dict(decay=False), dict(gates='chunk'), dict(layer_scale=True), dict(bound=0.1),
