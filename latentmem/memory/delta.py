@@ -32,15 +32,10 @@ class Delta(parts.Heads):
     heads, head_width = self.head_shape
     return jnp.zeros((batch, heads, head_width, head_width), self.state_dtype)
 
-  def drive(self, tail, x_BTD, reset_BT, mask_BT, source_BTD=None):
-    tail, (q, k, v) = self.qkv_of(tail, x_BTD, reset_BT, mask_BT, source_BTD)
-    source_BTD = x_BTD if source_BTD is None else source_BTD
-    log_a_BTH = jax.nn.log_sigmoid(self.logits(source_BTD, self.decay))
-    b_BTH = jax.nn.sigmoid(self.logits(source_BTD, self.write))
-    return tail, (parts.unit(q), parts.unit(k), v, log_a_BTH, b_BTH)
-
-  def asked(self, drive_BT):
-    return drive_BT[0], *jax.tree.map(jnp.zeros_like, drive_BT[1:])
+  def driven(self, written_BTD, q, k, v):
+    log_a_BTH = jax.nn.log_sigmoid(self.logits(written_BTD, self.decay))
+    b_BTH = jax.nn.sigmoid(self.logits(written_BTD, self.write))
+    return parts.unit(q), parts.unit(k), v, log_a_BTH, b_BTH
 
   def one(self, cell, drive_B, fresh, reset_B):
     return delta.delta_one(arrays.pick(reset_B, fresh, cell), *drive_B)

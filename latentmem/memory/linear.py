@@ -29,13 +29,8 @@ class Linear(parts.Heads):
     heads, head_width = self.head_shape
     return jnp.zeros((batch, heads, head_width, head_width), self.state_dtype)
 
-  def drive(self, tail, x_BTD, reset_BT, mask_BT, source_BTD=None):
-    tail, (q, k, v) = self.qkv_of(tail, x_BTD, reset_BT, mask_BT, source_BTD)
-    source_BTD = x_BTD if source_BTD is None else source_BTD
-    return tail, (q * q.shape[-1] ** -0.5, k, v, jax.nn.log_sigmoid(self.logits(source_BTD, self.decay)))
-
-  def asked(self, drive_BT):
-    return drive_BT[0], *jax.tree.map(jnp.zeros_like, drive_BT[1:])
+  def driven(self, written_BTD, q, k, v):
+    return q * q.shape[-1] ** -0.5, k, v, jax.nn.log_sigmoid(self.logits(written_BTD, self.decay))
 
   def one(self, cell, drive_B, fresh, reset_B):
     return linear.linear_one(arrays.pick(reset_B, fresh, cell), *drive_B)

@@ -88,6 +88,18 @@ class Heads(interface.Base):
     qkv_BTPHK = nn.silu(qkv_BTPHK).astype(self.state_dtype)
     return tail, tuple(qkv_BTPHK[:, :, i] for i in range(qkv_BTPHK.shape[2]))
 
+  def drive(self, tail, x_BTD, reset_BT, mask_BT, source_BTD=None):
+    tail, qkv = self.qkv_of(tail, x_BTD, reset_BT, mask_BT, source_BTD)
+    return tail, self.driven(x_BTD if source_BTD is None else source_BTD, *qkv)
+
+  def driven(self, written_BTD, q_BTHK, *kv_BTHK):
+    """The drive, from the tokens that are written, which bring the gates, and q, every k, every v."""
+    raise NotImplementedError
+
+  def asked(self, drive_BT):
+    """What asks comes first in a drive; the rest writes, and zeros write nothing."""
+    return drive_BT[0], *jax.tree.map(jnp.zeros_like, drive_BT[1:])
+
   def scalar(self, name: str, start: float, shape: tuple[int, ...] | None = None):
     """Declares a gate for `logits`: one number per token and head, whose sigmoid starts at `start` everywhere."""
     shape = shape or (self.heads,)

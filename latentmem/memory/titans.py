@@ -31,7 +31,6 @@ class Titans(parts.Heads):
   Attributes:
     depth: Matrices of the MLP, 1 to 4.
     expansion: Its inner width, in head widths.
-    start_scale: Size of M_0 at the start of training, 1 where each layer keeps the size of its input.
     step_scale: The step where r = 1 and nothing else is held back.
     forget_start, keep_start, share_start: a, e and r at the start of training, for every token.
     forget_to: 'zero' as in the paper; 'start' for M_t = (1 - a_t) M_{t-1} + a_t M_0 + S_t, which never forgets
@@ -47,7 +46,6 @@ class Titans(parts.Heads):
 
   depth: int = 2
   expansion: int = 4
-  start_scale: float = 1.0
   step_scale: float = 0.03
   forget_start: float = 0.01
   keep_start: float = 0.9
@@ -77,8 +75,7 @@ class Titans(parts.Heads):
     self.forget = self.scalar('forget', self.forget_start)
     self.keep = self.scalar('keep', self.keep_start)
     self.share = self.scalar('share', self.share_start)
-    init = nn.initializers.variance_scaling(
-        self.start_scale**2, 'fan_in', 'normal', in_axis=1, out_axis=2, batch_axis=0)
+    init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', in_axis=1, out_axis=2, batch_axis=0)
     self.start = tuple(self.param(f'start_{i}', init, (heads, *shape), jnp.float32)
                        for i, shape in enumerate(self.shapes))
     self.gain = self.param('gain', nn.initializers.ones, (heads, head_width), jnp.float32)
@@ -130,20 +127,18 @@ class Titans(parts.Heads):
   def age(self, cell):
     return cell['age']
 
-  def drive(self, tail, x_BTD, reset_BT, mask_BT, source_BTD=None):
-    tail, (q, *kv) = self.qkv_of(tail, x_BTD, reset_BT, mask_BT, source_BTD)
+  def driven(self, written_BTD, q, *kv):
     k_BTHPK, v_BTHPK = (jnp.stack(each, axis=3) for each in (kv[:self.pairs], kv[self.pairs:]))
-    source_BTD = x_BTD if source_BTD is None else source_BTD
     drive = dict(
         q=parts.unit(q), k=parts.unit(k_BTHPK), v=v_BTHPK,
-        log_keep=jax.nn.log_sigmoid(-self.logits(source_BTD, self.forget)),
-        log_e=jax.nn.log_sigmoid(self.logits(source_BTD, self.keep)),
-        share=jax.nn.sigmoid(self.logits(source_BTD, self.share)))
+        log_keep=jax.nn.log_sigmoid(-self.logits(written_BTD, self.forget)),
+        log_e=jax.nn.log_sigmoid(self.logits(written_BTD, self.keep)),
+        share=jax.nn.sigmoid(self.logits(written_BTD, self.share)))
     if not self.decay:
       drive['log_keep'] = jnp.zeros_like(drive['log_keep'])
     if not self.momentum:
       drive['log_e'] = jnp.full_like(drive['log_e'], decay.FLOOR)
-    return tail, drive | dict(real=jnp.ones_like(drive['share']), written=jnp.ones_like(drive['share']))
+    return drive | dict(real=jnp.ones_like(drive['share']), written=jnp.ones_like(drive['share']))
 
   def asked(self, drive_BT):
     return drive_BT | dict(written=jnp.zeros_like(drive_BT['written']))
@@ -212,26 +207,26 @@ class Titans(parts.Heads):
   def watch(self, cell, drive_BT, fresh, reset_BT):
     pairs = [self._surprises(cell, drive_BT, fresh, reset_BT, *(drive_BT[name][:, :, :, pair] for name in 'kv'))
              for pair in range(self.pairs)]
-    before, after = (sum(each) for each in zip(*pairs))
-    end, _ = self.in_chunks(cell, drive_BT, fresh, reset_BT)
+    (end, *_), before, after = zip(*pairs)
     norm_BTH = lambda tree: jnp.sqrt(sum(jnp.sum(jnp.square(a), (-1, -2)) for a in jax.tree.leaves(tree)))[:, None]
     return dict(
-        surprise_before=before, surprise_after=after,
+        surprise_before=sum(before), surprise_after=sum(after),
         forget=-jnp.expm1(drive_BT['log_keep']), momentum=jnp.exp(drive_BT['log_e']), step_size=self._step(drive_BT),
         norm_change=norm_BTH(jax.tree.map(jnp.subtract, end['weights'], fresh['weights'])),
         norm_momentum=norm_BTH(end['momentum']),
-        nonfinite=1.0 - jnp.isfinite(after))
+        nonfinite=1.0 - jnp.isfinite(sum(after)))
 
   def _surprises(self, cell, drive_BT, fresh, reset_BT, k, v):
-    """1/2 |f(M; k) - v|^2 before and after each token was written, [B, T, H]."""
+    """The cell at the end, and 1/2 |f(M; k) - v|^2 before and after each token was written, [B, T, H]."""
     surprise = lambda y_BTHK: 0.5 * jnp.sum(jnp.square(y_BTHK - v), -1)
-    ask = lambda q: self.in_chunks(cell, drive_BT | dict(q=q), fresh, reset_BT)[1]
+    ask = lambda q: self.in_chunks(cell, drive_BT | dict(q=q), fresh, reset_BT)
+    end, own = ask(k)
     # Asking token t for token t + 1's key shows what the memory knew just before that token was written.
-    next_before = ask(jnp.roll(k, -1, axis=1))
+    _, next_before = ask(jnp.roll(k, -1, axis=1))
     first = arrays.pick(reset_BT[:, 0], self.peek(fresh, dict(q=k[:, :1])), self.peek(cell, dict(q=k[:, :1])))
     before = jnp.concatenate([first, next_before[:, :-1]], 1)
     before = arrays.pick(reset_BT, self.peek(fresh, dict(q=k)), before)
-    return surprise(before), surprise(ask(k))
+    return end, surprise(before), surprise(own)
 
   def _step(self, drive):
     """h before the overlap brake. (1 - e) makes the whole effect of a write, sum_i e^i h, independent of e."""

@@ -66,11 +66,10 @@ def _of(x: Inputs):
   return _coefficients(x.k, x.log_keep, x.log_e, x.step, x.share)
 
 
-def _advance(to_fresh, state, fresh, slow, x: Inputs, renew_B):
+def _advance(origin, state, fresh, slow, x: Inputs, renew_B):
   """The state after one chunk, nothing asked."""
   weights, momentum = state
   written = fast_weights.gradients(weights, slow, x.k, x.v)
-  origin = fresh[0] if to_fresh else None
   return arrays.pick(renew_B, fresh, fast_weights.ends(weights, momentum, _of(x), *written, origin))
 
 
@@ -107,6 +106,7 @@ def _flat(tree):
 def _backward(group, to_fresh, kept, cotangents):
   starts, fresh, slow, (inputs, renew), z = kept
   d_state, d_y = cotangents
+  origin = fresh[0] if to_fresh else None
   # Their gradients stay apart, token by token of a chunk, until the last is in: one sum instead of one a chunk.
   slow_BHCD = tuple(jnp.broadcast_to(s, z.shape[2:]) for s in over_tokens(slow))
 
@@ -114,9 +114,8 @@ def _backward(group, to_fresh, kept, cotangents):
     d_state, d_fresh, d_slow = carry
     (weights, momentum), x, (renew_B, any_renew), z, d_y = saved
     d_state, d_fresh = jax.lax.cond(any_renew, _renewed, lambda _, *d: d, renew_B, d_state, d_fresh)
-    origin = fresh[0] if to_fresh else None
     d_state, d_origin, d_slow_here, d_x = _chunk_backward(weights, momentum, origin, slow_BHCD, x, z, d_state, d_y)
-    if to_fresh:
+    if origin is not None:
       d_fresh = jax.tree.map(jnp.add, d_fresh[0], d_origin), d_fresh[1]
     return (d_state, d_fresh, jax.tree.map(jnp.add, d_slow, d_slow_here)), d_x
 
@@ -125,7 +124,7 @@ def _backward(group, to_fresh, kept, cotangents):
     if group == 1:
       states = jax.tree.map(lambda a: a[None], start)
     else:
-      step = lambda state, x: (_advance(to_fresh, state, fresh, slow, *x), state)
+      step = lambda state, x: (_advance(origin, state, fresh, slow, *x), state)
       _, states = jax.lax.scan(step, start, (x, renew_GB))
     # Asked for all chunks at once: rows may lie on many devices, and a question in each chunk would make them wait.
     return jax.lax.scan(one, carry, (states, x, (renew_GB, jnp.any(renew_GB, 1)), z, d_y), reverse=True)

@@ -76,8 +76,8 @@ def loop(p, x_TD, depth, scale, forget_to):
   return in_numpy.answer(p, y, x_TD)
 
 
-@pytest.mark.parametrize('depth, forget_to, pairs', [(1, 'zero', 1), (2, 'zero', 1), (2, 'start', 2), (3, 'start', 1),
-                                                     (4, 'zero', 3)])
+@pytest.mark.parametrize('depth, forget_to, pairs', [*((depth, 'zero', 1) for depth in (1, 2, 3, 4)),
+                                                     (2, 'start', 1), (3, 'start', 2), (1, 'zero', 3)])
 def test_the_paper_in_a_loop(depth, forget_to, pairs):
   cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, forget_to=forget_to, pairs=pairs,
                      state_dtype='float64')
