@@ -5,7 +5,8 @@ import pathlib
 import setuptools
 
 HERE = pathlib.Path(__file__).parent
-TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8']
+TOKENIZERS = ['sentencepiece>=0.2', 'tokenizers>=0.20']
+TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8', 'tensorboardX>=2.6', *TOKENIZERS]
 
 setuptools.setup(
     name='latentmem',
@@ -35,7 +36,7 @@ setuptools.setup(
     ],
     extras_require={
         'test': TEST,
-        'tokenizers': ['sentencepiece>=0.2', 'tokenizers>=0.20'],
+        'tokenizers': TOKENIZERS,
         'logging': ['tensorboardX>=2.6', 'wandb>=0.18'],
         'bench': ['torch', 'titans-pytorch==0.5.5'],
         'tpu': ['jax[tpu]>=0.10.2'],

@@ -38,6 +38,6 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
                          compose=dict(kind='plain'),
                          memory=dict(kind=kind) | {name: value for name, value in wanted.items() if name in known}),
       data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length))),
-      train=train.fields(steps=int(chosen.get('steps', 420 if pairs <= 16 else 1500)), rows=rows, length=length,
+      train=train.fields(steps=int(chosen.get('steps', 420 if pairs <= 16 else 2600)), rows=rows, length=length,
                          learning_rate=float(chosen.get('lr', 1e-2)), warmup=30, save_every=200, evaluate_every=100),
       evaluate=train.evaluate_fields(rows=rows)))

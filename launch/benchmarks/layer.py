@@ -2,8 +2,9 @@
 
   python -m launch.benchmarks.layer '{"who": "latentmem", "what": "train", "length": 4096, "chunk": 64, ...}'
 
-Fields: who ('latentmem' or 'titans-pytorch'), what ('forward', 'train', 'decode' or 'matmul'), batch, length, chunk,
-heads, head_width, depth, dtype, repeats. Seconds are the least of `repeats`; memory is the process's highest.
+Fields: who ('latentmem', 'titans-pytorch', or 'titans-pytorch, writing whole chunks'), what ('forward', 'train',
+'decode' or 'matmul'), batch, length, chunk, heads, head_width, depth, dtype, repeats. Seconds are the least of
+`repeats`; memory is the process's highest.
 """
 
 import json
@@ -85,11 +86,16 @@ def ours(spec: dict) -> dict:
 
 
 def titans_pytorch(spec: dict) -> dict:
-  """The same layer of titans-pytorch: gradients at the same weights (its batch_size is our chunk)."""
+  """The same layer of titans-pytorch: gradients at the same weights (its batch_size is our chunk).
+
+  Its chunk_size is how many tokens wait to be written together. Decoding, 1 writes every token as we do.
+  """
   from titans_pytorch import MemoryMLP, NeuralMemory
   import torch
   torch.manual_seed(0)
-  layer = NeuralMemory(dim=spec['heads'] * spec['head_width'], chunk_size=spec['chunk'], batch_size=spec['chunk'],
+  every_token = spec['what'] == 'decode' and spec['who'] == 'titans-pytorch'
+  layer = NeuralMemory(dim=spec['heads'] * spec['head_width'], chunk_size=1 if every_token else spec['chunk'],
+                       batch_size=spec['chunk'],
                        dim_head=spec['head_width'], heads=spec['heads'],
                        model=MemoryMLP(spec['head_width'], spec['depth'], expansion_factor=4.0))
   x_BTD = torch.randn(spec['batch'], spec['length'], spec['heads'] * spec['head_width'], requires_grad=True)
@@ -114,7 +120,7 @@ def titans_pytorch(spec: dict) -> dict:
 
 def main():
   spec = json.loads(sys.argv[1])
-  if spec['who'] == 'titans-pytorch':
+  if spec['who'].startswith('titans-pytorch'):
     measured = titans_pytorch(spec)
   else:
     cores = f'--xla_force_host_platform_device_count={spec["cores"]}'

@@ -15,6 +15,8 @@ from latentmem.base import records
 from latentmem.base.errors import InputError
 
 PEER = 'titans-pytorch'
+# What its users get: tokens are read one at a time, and written when a chunk of them is there.
+WAITING = 'titans-pytorch, writing whole chunks'
 
 
 def measure(spec: dict, limit: float) -> dict:
@@ -39,7 +41,7 @@ def specs(lengths, chunks, peer: bool, shared: dict):
       for what in ('forward', 'train'):
         for who in names:
           yield shared | dict(who=who, what=what, length=length, chunk=chunk)
-    for who in names:
+    for who in [*names, WAITING] if peer else names:
       yield shared | dict(who=who, what='decode', length=max(2 * chunk, 128), chunk=chunk)
 
 
@@ -58,7 +60,7 @@ def run(lengths, chunks, peer: bool, shared: dict, limit: float, told=print) -> 
         measure(spec | dict(repeats=1), limit)  # Fills the cache of compiled programs.
       row = {name: spec[name] for name in ('who', 'what', 'length', 'chunk')} | measure(spec, limit)
       row['matmul_flops_per_s'] = rate['flops'] / min(rate['seconds'])
-      if 'failed' in row and spec['who'] == PEER:
+      if 'failed' in row and spec['who'] != 'latentmem':
         given_up.add(key)
       rows.append(row)
       told(describe(row))
@@ -76,7 +78,7 @@ def peer_version() -> dict:
 
 
 def describe(row: dict) -> str:
-  name = f'{row["who"]:15} {row["what"]:8} length {row["length"]:6} chunk {row["chunk"]:4}'
+  name = f'{row["who"]:36} {row["what"]:8} length {row["length"]:6} chunk {row["chunk"]:4}'
   if 'failed' in row:
     return f'{name}  failed: {row["failed"]}'
   share = f'  {share_of_rate(row):4.0%} of the matmul rate' if row.get('flops') else ''
@@ -90,13 +92,13 @@ def share_of_rate(row: dict) -> float:
 def ratios(rows: list[dict]) -> list[dict]:
   """The peer's seconds and highest memory over ours, where both finished the same work."""
   by = {(r['who'], r['what'], r['length'], r['chunk']): r for r in rows if 'failed' not in r}
+  above = lambda row: max(row['peak']['host'] - row['baseline'], 1)
   out = []
-  for (who, *work), row in by.items():
-    peer = by.get((PEER, *work))
-    if who == 'latentmem' and peer:
-      above = lambda r: max(r['peak']['host'] - r['baseline'], 1)
+  for (who, *work), peer in by.items():
+    row = by.get(('latentmem', *work))
+    if who != 'latentmem' and row:
       out.append(dict(zip(('what', 'length', 'chunk'), work)) | dict(
-          seconds=min(peer['seconds']) / min(row['seconds']),
+          peer=who, seconds=min(peer['seconds']) / min(row['seconds']),
           memory=peer['peak']['host'] / row['peak']['host'], memory_above_start=above(peer) / above(row)))
   return out
 

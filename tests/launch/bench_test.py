@@ -29,7 +29,8 @@ def test_a_chunk_that_does_not_divide_a_length_is_refused():
 
 def test_us_and_the_peer_by_turns():
   got = [(s['who'], s['what']) for s in memory.specs([64], [16], True, SHARED)]
-  assert got == [(who, what) for what in ('forward', 'train', 'decode') for who in ('latentmem', memory.PEER)]
+  both = [(who, what) for what in ('forward', 'train', 'decode') for who in ('latentmem', memory.PEER)]
+  assert got == [*both, (memory.WAITING, 'decode')]
 
 
 @pytest.mark.parametrize('what', ['forward', 'train', 'decode'])

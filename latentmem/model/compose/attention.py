@@ -2,34 +2,25 @@
 
 from typing import ClassVar
 
-from latentmem.model import blocks
 from latentmem.model.compose import interface
 
 
-class Attention(interface.Base):
+class Attention(interface.Attentive):
   """y = Attn(x).
 
   Attributes:
-    heads, head_width, persistent, rope_base, conv, qk_norm: As in `blocks.Attention`.
     window: Tokens seen; 0 sees the whole document, as far as `context` reaches.
     context: Tokens kept where there is no window.
   """
 
   takes_memory: ClassVar[bool] = False
 
-  heads: int = 4
-  head_width: int = 0
   window: int = 0
   context: int = 2048
   persistent: int = 0
-  rope_base: float = 10_000.0
-  conv: int = 0
-  qk_norm: bool = True
 
   def setup(self):
-    self.attention = blocks.Attention(
-        self.width, self.heads, self.head_width, self.window or self.context, self.persistent, self.rope_base,
-        self.conv, self.qk_norm, self.out_scale)
+    self.attention = self.make_attention(self.window or self.context, self.out_scale)
 
   def init_state(self, batch, dtype='float32'):
     return dict(attention=self.attention.init_state(batch, dtype))

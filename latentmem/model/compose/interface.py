@@ -9,6 +9,7 @@ from flax import linen as nn
 import jax
 
 from latentmem import memory
+from latentmem.model import blocks
 
 
 class Base(nn.Module):
@@ -55,3 +56,23 @@ class Base(nn.Module):
   def __call__(self, state, x_BTD: jax.Array, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
     """Reads T tokens. -> state, y_BTD."""
     raise NotImplementedError
+
+
+class Attentive(Base):
+  """A mixer with attention in it.
+
+  Attributes:
+    heads, head_width, persistent, rope_base, conv, qk_norm: As in `blocks.Attention`.
+  """
+
+  heads: int = 4
+  head_width: int = 0
+  persistent: int = 4
+  rope_base: float = 10_000.0
+  conv: int = 0
+  qk_norm: bool = True
+
+  def make_attention(self, window: int, out_scale: float):
+    """Attention that sees `window` tokens, to be assigned to `self.attention` in `setup`."""
+    return blocks.Attention(self.width, self.heads, self.head_width, window, self.persistent, self.rope_base, self.conv,
+                            self.qk_norm, out_scale)

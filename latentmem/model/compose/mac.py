@@ -22,30 +22,21 @@ from latentmem.model.compose import interface
 from latentmem.ops import attention
 
 
-class Mac(interface.Base):
+class Mac(interface.Attentive):
   """Attention within segments, the memory across them. Documents may start where segments start.
 
   Attributes:
     segment: S, a multiple of the memory's chunk.
-    heads, head_width, persistent, rope_base, conv, qk_norm: As in `blocks.Attention`.
   """
 
   segment: int = 64
-  heads: int = 4
-  head_width: int = 0
-  persistent: int = 4
-  rope_base: float = 10_000.0
-  conv: int = 0
-  qk_norm: bool = True
 
   @property
   def align(self):
     return self.segment
 
   def setup(self):
-    self.attention = blocks.Attention(
-        self.width, self.heads, self.head_width, self.segment, self.persistent, self.rope_base, self.conv, self.qk_norm,
-        1.0 if self.remembers else self.out_scale)
+    self.attention = self.make_attention(self.segment, 1.0 if self.remembers else self.out_scale)
     if not self.remembers:
       return
     self.memory = self.make_memory()

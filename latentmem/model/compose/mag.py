@@ -14,29 +14,21 @@ from latentmem.model.compose import interface
 JOINS = ('gate', 'sum')
 
 
-class Mag(interface.Base):
+class Mag(interface.Attentive):
   """Attention for the near, the memory for the far.
 
   Attributes:
-    heads, head_width, window, persistent, rope_base, conv, qk_norm: As in `blocks.Attention`.
+    window: Tokens that attention sees.
     join: 'gate' is the paper's norm(y) sigmoid(norm(m)); 'sum' is norm(y) + norm(m).
   """
 
-  heads: int = 4
-  head_width: int = 0
   window: int = 64
-  persistent: int = 4
-  rope_base: float = 10_000.0
-  conv: int = 0
-  qk_norm: bool = True
   join: str = 'gate'
 
   def setup(self):
     if self.join not in JOINS:
       raise InputError(f'mag has no join {self.join!r}{hint(self.join, JOINS)}; it has {list(JOINS)}.')
-    self.attention = blocks.Attention(
-        self.width, self.heads, self.head_width, self.window, self.persistent, self.rope_base, self.conv, self.qk_norm,
-        1.0 if self.remembers else self.out_scale)
+    self.attention = self.make_attention(self.window, 1.0 if self.remembers else self.out_scale)
     if self.remembers:
       self.memory = self.make_memory()
       self.attention_norm, self.memory_norm = blocks.RMSNorm(), blocks.RMSNorm()

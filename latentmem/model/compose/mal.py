@@ -7,25 +7,17 @@ from latentmem.model import blocks
 from latentmem.model.compose import interface
 
 
-class Mal(interface.Base):
+class Mal(interface.Attentive):
   """The memory compresses, attention looks at the near in its light.
 
   Attributes:
-    heads, head_width, window, persistent, rope_base, conv, qk_norm: As in `blocks.Attention`.
+    window: Tokens that attention sees.
   """
 
-  heads: int = 4
-  head_width: int = 0
   window: int = 64
-  persistent: int = 4
-  rope_base: float = 10_000.0
-  conv: int = 0
-  qk_norm: bool = True
 
   def setup(self):
-    self.attention = blocks.Attention(
-        self.width, self.heads, self.head_width, self.window, self.persistent, self.rope_base, self.conv, self.qk_norm,
-        self.out_scale)
+    self.attention = self.make_attention(self.window, self.out_scale)
     if self.remembers:
       self.memory, self.norm = self.make_memory(), blocks.RMSNorm()
 
