@@ -49,6 +49,10 @@ class Task(source.Base):
   def asks(self):
     return tasks.make(**self.task)
 
+  @functools.cached_property
+  def hardest(self):
+    return self.asks.hardest()
+
   @property
   def vocab(self):
     return self.asks.vocab
@@ -63,7 +67,8 @@ class Task(source.Base):
 
   def example(self, domain: int, seed: int, i: int) -> interface.Example:
     """Example i of a stream (TRAIN or HELDOUT)."""
-    return self.asks.draw(np.random.default_rng((domain, seed, i)))
+    asks = self.asks if domain == TRAIN else self.hardest
+    return asks.draw(np.random.default_rng((domain, seed, i)))
 
   def train(self, rows, length, align=1, seed=0, shard=0, shards=1):
     if not 0 <= seed < 2 ** 32:

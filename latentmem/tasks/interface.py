@@ -80,6 +80,10 @@ class Base:
     """One example of `length` tokens, by this generator and nothing else."""
     raise NotImplementedError
 
+  def hardest(self) -> 'Base':
+    """The task that held-out examples are of: this one, unless training varies how hard it is."""
+    return self
+
   def scorer(self) -> Scorer:
     """A fresh scorer."""
     raise NotImplementedError

@@ -68,8 +68,8 @@ class Needle(interface.Base):
   Attributes:
     length: Bytes read: haystack, needle, question and all but the answer's last byte. Trained at one, tested at longer.
     form: 'passkey', 'number' or 'uuid'.
-    shortest: Examples are of every length from here to `length`, the rest padded behind the answer, so that depths and
-      distances vary in training; 0 fills `length` always.
+    shortest: Training examples are of every length from here to `length`, the rest padded behind the answer, so that
+      depths and distances vary; 0 fills `length` always, as held-out ones do.
     depth: Where the needle stands, 0 (first) to 1 (last); below 0 draws one of RULER's 40 depths.
     prompt: 'full' is RULER's; 'short' leaves out the instruction and the question, and keeps the answer's prefix.
     haystack: For number and uuid: a text file, a folder of .txt files or a pattern; '' takes the five sentences.
@@ -124,6 +124,9 @@ class Needle(interface.Base):
     tail = QUESTION + ANSWER if self.prompt == 'full' else '\n' + ANSWER[1:]
     say = lambda text: text.format(what=self.what, key=key, value=value).encode()
     return say(head), say(NEEDLE), say(tail), value.encode()
+
+  def hardest(self):
+    return dataclasses.replace(self, shortest=0)
 
   def draw(self, rng):
     key = ADJECTIVES[rng.integers(len(ADJECTIVES))] + '-' + NOUNS[rng.integers(len(NOUNS))]

@@ -32,6 +32,8 @@ class Recall(interface.Base):
     random_non_queries: Whether places that ask nothing hold any token of the vocabulary (True, the default of the newer
       configurations) or 0 (the figures of 2023).
     passes: Times the pairs are shown, one after another.
+    blocks: A power of two. Training examples come in 1, 2, 4, ... or this many blocks, each as often; a block shows its
+      share of the pairs, then asks for them. Held-out examples come in one block, which is zoology's task.
   """
 
   vocab: int = 8192
@@ -40,6 +42,7 @@ class Recall(interface.Base):
   power: float = 0.01
   random_non_queries: bool = True
   passes: int = 1
+  blocks: int = 1
 
   def __post_init__(self):
     if self.pairs < 1 or self.passes < 1 or self.power <= 0:
@@ -52,32 +55,48 @@ class Recall(interface.Base):
     if self.vocab // 2 - 1 < self.pairs:
       raise InputError(f'recall of {self.pairs} pairs needs a vocab of at least {2 * self.pairs + 2}; '
                        f'vocab is {self.vocab}.')
+    power_of_two = self.blocks > 0 and self.blocks & (self.blocks - 1) == 0
+    if not power_of_two or self.pairs % self.blocks or self.length % (2 * self.blocks):
+      raise InputError(f'recall comes in 1, 2, 4, 8, ... blocks that divide its pairs and half its length; it got '
+                       f'blocks={self.blocks} with pairs={self.pairs} and length={self.length}.')
 
-  @functools.cached_property
-  def slots_S(self) -> np.ndarray:
-    """Probability of each slot."""
-    slots = (self.length - 2 * self.pairs * self.passes) // 2
-    p_S = np.arange(1, slots + 1) ** (self.power - 1.0)
-    return p_S / p_S.sum()
+  def hardest(self):
+    return dataclasses.replace(self, blocks=1)
 
   def draw(self, rng):
-    half, shown = self.vocab // 2, 2 * self.pairs * self.passes
+    half = self.vocab // 2
+    blocks = 2 ** int(rng.integers(self.blocks.bit_length())) if self.blocks > 1 else 1
     keys_D = 1 + rng.choice(half - 1, self.pairs, replace=False)
     values_D = half + rng.choice(self.vocab - half, self.pairs, replace=False)
+    drawn = [self._block(rng, self.length // blocks, *pairs)
+             for pairs in zip(np.split(keys_D, blocks), np.split(values_D, blocks))]
+    return interface.Example(*(np.concatenate(parts) for parts in zip(*drawn)))
+
+  def _block(self, rng, length, keys_D, values_D):
+    """tokens, targets and weights of some pairs and their questions."""
+    shown = 2 * len(keys_D) * self.passes
+    p_S = slot_rates((length - shown) // 2, self.power)
     # The D first of S exponential clocks with rates p, in their order, are D draws without replacement.
-    slots_D = np.argsort(rng.standard_exponential(len(self.slots_S)) / self.slots_S)[:self.pairs]
+    slots_D = np.argsort(rng.standard_exponential(len(p_S)) / p_S)[:len(keys_D)]
     asked_D = shown + 2 * slots_D
 
     if self.random_non_queries:
-      tokens_T = rng.integers(self.vocab, size=self.length, dtype=np.int32)
+      tokens_T = rng.integers(self.vocab, size=length, dtype=np.int32)
     else:
-      tokens_T = np.zeros(self.length, np.int32)
+      tokens_T = np.zeros(length, np.int32)
     tokens_T[0:shown:2] = np.tile(keys_D, self.passes)
     tokens_T[1:shown:2] = np.tile(values_D, self.passes)
     tokens_T[asked_D] = keys_D
-    targets_T, weights_T = np.zeros(self.length, np.int32), np.zeros(self.length, np.float32)
+    targets_T, weights_T = np.zeros(length, np.int32), np.zeros(length, np.float32)
     targets_T[asked_D], weights_T[asked_D] = values_D, 1
-    return interface.Example(tokens_T, targets_T, weights_T)
+    return tokens_T, targets_T, weights_T
 
   def scorer(self):
     return answers.Answers()
+
+
+@functools.cache
+def slot_rates(slots: int, power: float) -> np.ndarray:
+  """Probability of each slot, [S]."""
+  p_S = np.arange(1, slots + 1) ** (power - 1.0)
+  return p_S / p_S.sum()

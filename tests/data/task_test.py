@@ -87,9 +87,17 @@ def test_pieces_are_scored_as_wholes():
 
 def test_a_needle_can_be_tested_longer_than_it_was_trained():
   train = dict(kind='needle', length=512, shortest=460)
-  sources = [make(train | dict(length=n, shortest=0), heldout_examples=2) for n in (512, 2048)]
+  sources = [make(train | dict(length=n), heldout_examples=2) for n in (512, 2048)]
   short, long = (list(s.heldout(rows=2, length=512)) for s in sources)
   assert len(short) == 1 and len(long) == 4 and [b['weights_BT'].sum() for b in long] == [0, 0, 0, 14]
+
+
+def test_held_out_examples_are_of_the_hardest():
+  source = make(RECALL | dict(blocks=4), heldout_examples=32)
+  shown = slice(0, 2 * source.asks.pairs)
+  asked_early = lambda batch: batch['weights_BT'][:, shown].any()
+  held, = source.heldout(rows=32, length=source.asks.length)
+  assert not asked_early(held) and asked_early(next(iter(source.train(rows=32, length=source.asks.length))))
 
 
 def test_it_describes_itself():

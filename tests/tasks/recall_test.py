@@ -1,5 +1,7 @@
 """Associative recall is zoology's, token by token and in its statistics."""
 
+import collections
+
 import numpy as np
 import pytest
 
@@ -72,9 +74,28 @@ def test_draws_without_replacement_follow_one_after_another():
   assert np.abs(seen - want).max() < 5 * 0.5 / np.sqrt(n)
 
 
+def test_blocks_are_small_recalls_one_after_another_and_the_hardest_is_one():
+  task = tasks.make('recall', vocab=64, length=64, pairs=12, blocks=4)
+  seen = collections.Counter()
+  for tokens_T, targets_T, weights_T in zip(*draws(task, 300)):
+    # In `blocks` blocks a question comes right after the first 12 / blocks pairs; each value stands behind its key.
+    blocks, = (n for n in (1, 2, 4) if weights_T[:2 * 12 // n].sum() == 0 < weights_T[:64 // n].sum() == 12 // n)
+    seen[blocks] += 1 / 300
+    for start in range(0, 64, 64 // blocks):
+      shown = tokens_T[start:start + 24 // blocks]
+      value_of = dict(zip(shown[::2].tolist(), shown[1::2].tolist()))
+      asked = start + np.flatnonzero(weights_T[start:start + 64 // blocks])
+      assert {k: v for k, v in zip(tokens_T[asked].tolist(), targets_T[asked].tolist())} == value_of
+    assert len(set(targets_T[weights_T > 0].tolist())) == 12, 'no block repeats another block\'s values'
+  # Five standard errors of a frequency over 300 draws.
+  assert set(seen) == {1, 2, 4} and max(abs(f - 1 / 3) for f in seen.values()) < 5 * 0.5 / 300 ** 0.5
+  one = task.hardest()
+  assert all((weights_T[:24] == 0).all() for weights_T in draws(one, 50)[2])
+
+
 @pytest.mark.parametrize('fields, says', [
     (dict(length=254), '256'), (dict(length=257), 'even'), (dict(vocab=64), '130'), (dict(pairs=0), 'pairs'),
-    (dict(power=0.0), 'power')])
+    (dict(power=0.0), 'power'), (dict(blocks=3), 'blocks=3'), (dict(blocks=128), 'blocks=128')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('recall', **fields)
