@@ -31,6 +31,8 @@ def build(config: dict) -> Parts:
   for name in config:
     if name not in known:
       raise InputError(f'A config has no {name!r}{hint(name, known)}; it has {list(known)}.')
+  if not 0 <= config['seed'] < 2**32:
+    raise InputError(f'A seed is a number from 0 to 2**32 - 1, not {config["seed"]}.')
   filled_data = data.fields(config['data'])
   source = data.make(filled_data)
   filled_model = with_vocab(model.fields(**config['model']), source)

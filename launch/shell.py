@@ -110,14 +110,22 @@ def _parse(argv):
   try:
     left = flags.FLAGS(argv)
   except flags.Error as error:
-    # An error inside a config file comes as the text of its traceback, the error itself last.
-    told = str(error).strip().rpartition('InputError: ')[2] if 'Traceback' in str(error) else str(error)
-    fail(told)
+    fail(_without_traceback(str(error)))
+  except OSError as error:
+    fail(f'The config file cannot be read: {error}')
   except (AttributeError, KeyError) as error:
     fail(_misspelt(argv) or str(error))
   if left[1:]:
     fail(f'{left[1]!r} is no flag{hint("--" + left[1].lstrip("-"), ["--" + f for f in flags.FLAGS])}.')
   return left
+
+
+def _without_traceback(told: str) -> str:
+  """An error inside a config file comes as the text of its traceback, the error itself last."""
+  if 'Traceback' not in told:
+    return told
+  told = told.strip()
+  return told.rpartition('InputError: ')[2] if 'InputError: ' in told else told.splitlines()[-1]
 
 
 def _misspelt(argv) -> str | None:

@@ -3,7 +3,7 @@
   python -m launch.train --config=configs/quickstart.py --workdir=runs/first --config.train.steps=100
 
 Leaves a run folder with config.json, metrics.jsonl, result.json, checkpoints, a sample and report.html.
-The same command again resumes; SIGTERM saves and exits 0.
+The same command again, with its --workdir, resumes; SIGTERM saves and exits 0.
 """
 
 import time
@@ -33,7 +33,8 @@ def main():
     trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,
                          preemption)
     if trained.done and jax.process_index() == 0:
-      print(results.told(results.finish(run, trained, built.source)))
+      # A run that ended keeps its result: commit, machine and seconds are those that made it.
+      print(results.told(run.result or results.finish(run, trained, built.source)))
       keepsakes.write(run, built.model, trained.state.params, built.source)
       print(f'Report: {run.path / "report.html"}')
 

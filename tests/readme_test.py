@@ -4,9 +4,12 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
+import types
 
 from latentmem import memory
 from latentmem.model import compose
+from tests.train import small
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -30,6 +33,16 @@ def test_its_python_runs():
   start = lambda it, x: it(it.init_state(x.shape[0]), x)
   (_, y_BTD), _ = average.init_with_output(space['jax'].random.key(0), space['x_BTD'], method=start)
   assert y_BTD.shape == space['x_BTD'].shape
+
+
+def test_its_memory_trains(monkeypatch, tmp_path):
+  module = types.ModuleType('latentmem.memory.average')
+  exec(compile(blocks('python')[1], 'README.md', 'exec'),
+       vars(module))
+  monkeypatch.setitem(sys.modules, module.__name__, module)
+  monkeypatch.setattr(memory._ROOM, 'kinds', lambda: ['average', 'none'])
+  run, _ = small.run(tmp_path / 'run', small.config(model_fields=dict(memory=dict(kind='average')), steps=2))
+  assert run.metrics('heldout')[-1]['accuracy'] is not None
 
 
 def test_its_two_commands_are_one_line_each():

@@ -33,7 +33,7 @@ def full_disk_told(path):
       raise
     raise InputError(
         f'There is no space left to write {path}. What was written before is whole; free some space '
-        'and give the same command again, which goes on from the last checkpoint.') from error
+        'and give the command again, with this --workdir: it goes on from the last checkpoint.') from error
 
 
 def is_full_disk(error: BaseException | None) -> bool:
@@ -151,16 +151,19 @@ class Run:
     # What follows the last newline is a line that was never finished.
     for number, line in enumerate(lines[:-1], 1):
       try:
-        yield json.loads(line)
+        found = json.loads(line)
       except ValueError as error:
         raise InputError(f'{path}, line {number} is not JSON: {line[:80]!r}.') from error
+      if not isinstance(found, dict):
+        raise InputError(f'{path}, line {number} is no measurement: {line[:80]!r}.')
+      yield found
 
 
 def create(path: os.PathLike | str, config: dict) -> Run:
   """Begins a run's folder, or opens it again for the same config.
 
   Raises InputError where the folder holds a run with another config (naming the fields that differ), or files
-  that are no run.
+  that are no run, and where it cannot be written.
   """
   run, config = Run(path), plain(config)
   if (run.path / 'config.json').exists():
@@ -172,9 +175,12 @@ def create(path: os.PathLike | str, config: dict) -> Run:
     return run
   if run.path.exists() and (not run.path.is_dir() or any(f for f in run.path.iterdir() if f.suffix != '.tmp')):
     raise InputError(f'{run.path} exists and is no run folder (it has no config.json). Give another --workdir.')
-  with full_disk_told(run.path):
-    run.path.mkdir(parents=True, exist_ok=True)
-  run.write('config.json', config)
+  try:
+    with full_disk_told(run.path):
+      run.path.mkdir(parents=True, exist_ok=True)
+    run.write('config.json', config)
+  except OSError as error:
+    raise InputError(f'{run.path} cannot be written: {error.strerror}. Give another --workdir.') from error
   return run
 
 

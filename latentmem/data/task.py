@@ -38,6 +38,8 @@ class Task(source.Base):
   def __post_init__(self):
     if not self.asks.draws:
       raise InputError(f'{self.task["kind"]!r} has no examples of its own; it scores a source of kind "corpus".')
+    if not 0 <= self.heldout_seed < 2**32:
+      raise InputError(f'A heldout_seed is a number from 0 to 2**32 - 1, not {self.heldout_seed}.')
     if self.heldout_examples < 1:
       raise InputError(f'A task needs heldout_examples >= 1, not {self.heldout_examples}.')
 

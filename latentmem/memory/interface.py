@@ -39,7 +39,7 @@ class Base(nn.Module):
   resets_anywhere: ClassVar[bool] = True
   # Whether `drive` takes a source_BTD: what is written comes from those tokens, what is asked from x.
   takes_source: ClassVar[bool] = False
-  # Which axes of a mesh its parameters lie on: see `base.sharding`.
+  # Which axes of a mesh its parameters lie on: see `base.sharding`. Those it does not name are whole everywhere.
   layout: ClassVar[tuple] = ()
 
   def init_tail(self, batch: int, dtype) -> State:

@@ -13,7 +13,6 @@ from latentmem.base.errors import InputError
 from latentmem.memory import interface
 from latentmem.ops import conv
 
-MATRIX = nn.initializers.lecun_normal()
 FROM_MODEL = nn.initializers.variance_scaling(1.0, 'fan_in', 'truncated_normal', in_axis=0, out_axis=(-2, -1))
 FROM_MODEL_3 = nn.initializers.variance_scaling(
     1.0, 'fan_in', 'truncated_normal', in_axis=0, out_axis=(-2, -1), batch_axis=1)
@@ -102,6 +101,8 @@ class Heads(interface.Base):
 
   def scalar(self, name: str, start: float, shape: tuple[int, ...] | None = None):
     """Declares a gate for `logits`: one number per token and head, whose sigmoid starts at `start` everywhere."""
+    if not 0 < start < 1:
+      raise InputError(f'{name}_start={start} must lie between 0 and 1, both excluded.')
     shape = shape or (self.heads,)
     logit = math.log(start) - math.log1p(-start)
     return (self.param(name, nn.initializers.zeros, (self.width, *shape), jnp.float32),

@@ -213,8 +213,7 @@ class Titans(parts.Heads):
         surprise_before=sum(before), surprise_after=sum(after),
         forget=-jnp.expm1(drive_BT['log_keep']), momentum=jnp.exp(drive_BT['log_e']), step_size=self._step(drive_BT),
         norm_change=norm_BTH(jax.tree.map(jnp.subtract, end['weights'], fresh['weights'])),
-        norm_momentum=norm_BTH(end['momentum']),
-        nonfinite=1.0 - jnp.isfinite(sum(after)))
+        norm_momentum=norm_BTH(end['momentum']))
 
   def _surprises(self, cell, drive_BT, fresh, reset_BT, k, v):
     """The cell at the end, and 1/2 |f(M; k) - v|^2 before and after each token was written, [B, T, H]."""

@@ -2,11 +2,17 @@
 
 from latentmem import memory
 from latentmem.base import naming
-from latentmem.base.errors import InputError
+from latentmem.base.errors import hint, InputError
 from latentmem.model import compose
 
 _ROOM = naming.Room(__name__, shared=('blocks', 'compose'))
 kinds, find = _ROOM.kinds, _ROOM.find
+
+# Sizes, whatever part of a model has them, and the least they may be.
+LEAST = dict(width=1, layers=1, vocab=0, ff=0, heads=1, head_width=0, chunk=1, segment=1, window=0, context=1,
+             persistent=0, conv=0, expansion=1)
+
+DTYPES = ('float32', 'bfloat16', 'float16', 'float64')
 
 # What a memory gets from the model, so that no config records it twice.
 _GIVEN_MEMORY = ('width', 'state_dtype')
@@ -18,6 +24,7 @@ def fields(kind: str, **chosen) -> dict:
   Raises InputError for an unknown field or kind, and for a memory in a composition that takes none.
   """
   filled = _ROOM.fields(kind, **chosen)
+  _check(filled)
   if 'compose' not in filled:
     return filled
   default = _ROOM.fields(kind)
@@ -47,4 +54,16 @@ def _nested(room, chosen: dict, given: tuple[str, ...]) -> dict:
     if field in chosen:
       raise InputError(f'{kind} takes {field!r} from the model; it cannot be chosen for it alone.')
   filled = room.fields(kind, **chosen, **dict.fromkeys(given))
-  return {name: value for name, value in filled.items() if name not in given}
+  filled = {name: value for name, value in filled.items() if name not in given}
+  _check(filled)
+  return filled
+
+
+def _check(filled: dict) -> None:
+  """Raises InputError for sizes that are too small and types that do not exist."""
+  for name, least in LEAST.items():
+    if filled.get(name, least) < least:
+      raise InputError(f'{filled["kind"]} has {name}={filled[name]}; it must be at least {least}.')
+  for name in ('dtype', 'state_dtype'):
+    if filled.get(name, DTYPES[0]) not in DTYPES:
+      raise InputError(f'{filled["kind"]} has {name}={filled[name]!r}{hint(filled[name], DTYPES)}; it takes {DTYPES}.')

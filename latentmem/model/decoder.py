@@ -113,6 +113,8 @@ class Decoder(interface.Base):
     return tuple((f'memory/({pattern})', axes) for pattern, axes in held) + blocks.LAYOUT + (
         ('embed|head', ('model', 'data')),
         ('mixer/out', ('model', 'data')),
+        # What a memory's own layout does not name is whole on every device.
+        ('memory/.+', ()),
     )
 
   def init_state(self, batch):

@@ -58,6 +58,9 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk.
   """
   program = Program(model, settings, place)
+  # What scoring at the end would be refused is refused now.
+  place.check(scored.rows)
+  source.heldout(scored.rows, scored.length or settings.length, model.align, jax.process_index(), jax.process_count())
   batches = source.train(settings.rows, settings.length, model.align, seed, jax.process_index(), jax.process_count())
   first = jax.process_index() == 0
   preemption = preemption or Preemption()
@@ -91,13 +94,14 @@ class _Loop:
   def go(self, state, batches, begun: int, preemption) -> Trained:
     s = self.settings
     step, leave = begun, False
+    profile_from = max(s.profile_from, begun + 1)
     with contextlib.ExitStack() as profile:
       while step < s.steps and not leave:
         step += 1
-        if step == s.profile_from and s.profile_steps:
+        if step == profile_from and s.profile_steps:
           profile.enter_context(jax.profiler.trace(str(self.run.path / 'profile')))
         state = self.step(step, state, next(batches))
-        if step == s.profile_from + s.profile_steps - 1:
+        if step == profile_from + s.profile_steps - 1:
           jax.block_until_ready(state)
           profile.close()
         leave = preemption.asked(step)

@@ -32,7 +32,8 @@ class Train:
     keep_every: Checkpoints at multiples of it are kept for good; 0 for none.
     tensorboard: Writes TensorBoard files into the run's folder.
     wandb: Project of Weights & Biases that receives the metrics; '' for none.
-    profile_from, profile_steps: First step, and number of steps, of which the run's folder gets a profile.
+    profile_from, profile_steps: First step, and number of steps, of which the run's folder gets a profile; a run that
+      goes on behind that step begins with it at once.
   """
 
   steps: int = 1000
@@ -60,7 +61,7 @@ class Train:
   keep_every: int = 0
   tensorboard: bool = False
   wandb: str = ''
-  profile_from: int = 0
+  profile_from: int = 2
   profile_steps: int = 0
 
   def __post_init__(self):
@@ -68,7 +69,14 @@ class Train:
     # The one before goes only once the latest has proved good.
     at_least(self, 2, 'keep')
     at_least(self, 0, 'learning_rate', 'warmup', 'weight_decay', 'clip', 'z_loss', 'skips_allowed', 'telemetry_every',
-             'evaluate_every', 'save_every', 'keep_every', 'profile_from', 'profile_steps')
+             'evaluate_every', 'save_every', 'keep_every', 'profile_from', 'profile_steps', 'final', 'decay', 'beta1',
+             'beta2')
+    for name in ('final', 'decay'):
+      if getattr(self, name) > 1:
+        raise InputError(f'{name}={getattr(self, name)} is a share; it must be at most 1.')
+    for name in ('beta1', 'beta2'):
+      if getattr(self, name) >= 1:
+        raise InputError(f'{name}={getattr(self, name)} must be below 1.')
     if self.rows % self.accumulate:
       raise InputError(f'accumulate={self.accumulate} does not divide rows={self.rows}.')
     optim.schedule(self.schedule, self.learning_rate, self.steps, self.warmup)

@@ -3,15 +3,10 @@
 B rows, T tokens, H heads, L layers.
 """
 
-import re
-
 import jax
 import jax.numpy as jnp
 
 from latentmem.train import optim
-
-# A record's 'step' is the training step.
-NAMES = dict(step='step_size')
 
 
 def watch(model, params, carry, batch) -> dict:
@@ -29,6 +24,5 @@ def by_layer(sown) -> dict:
   """{name: values_LBTH} of what was sown: layers that were scanned are its first axis, others the order of paths."""
   layers = {}
   for path, value in jax.tree_util.tree_flatten_with_path(sown)[0]:
-    name = re.sub(r'_[A-Z]+$', '', optim.name_of(path[-1:]))
-    layers.setdefault(NAMES.get(name, name), []).append(value if value.ndim == 4 else value[None])
+    layers.setdefault(optim.name_of(path[-1:]), []).append(value if value.ndim == 4 else value[None])
   return {name: jnp.concatenate(values) for name, values in layers.items()}

@@ -36,7 +36,7 @@ def specs(lengths, chunks, peer: bool, shared: dict):
   names = ['latentmem', PEER] if peer else ['latentmem']
   for chunk in chunks:
     for length in lengths:
-      if length % chunk:
+      if chunk < 1 or length < 1 or length % chunk:
         raise InputError(f'a chunk of {chunk} does not divide a length of {length}.')
       for what in ('forward', 'train'):
         for who in names:
@@ -48,23 +48,24 @@ def specs(lengths, chunks, peer: bool, shared: dict):
 def run(lengths, chunks, peer: bool, shared: dict, limit: float, told=print) -> dict:
   """Measures everything and returns the record. What the peer cannot finish at one length it is not asked at longer."""
   shared = shared | dict(cores=len(os.sched_getaffinity(0)))
+  asked = list(specs(lengths, chunks, peer, shared))
   rows, given_up = [], set()
   with tempfile.TemporaryDirectory() as cache:
-    shared = shared | dict(cache=cache)
-    for spec in specs(lengths, chunks, peer, shared):
+    for spec in asked:
       key = spec['who'], spec['what'], spec['chunk']
       if key in given_up:
         continue
-      rate = measure(shared | dict(who='latentmem', what='matmul'), limit)
+      spec |= dict(cache=cache)
+      rate = measure(spec | dict(who='latentmem', what='matmul'), limit)
       if spec['who'] == 'latentmem':
         measure(spec | dict(repeats=1), limit)  # Fills the cache of compiled programs.
       row = {name: spec[name] for name in ('who', 'what', 'length', 'chunk')} | measure(spec, limit)
-      row['matmul_flops_per_s'] = rate['flops'] / min(rate['seconds'])
+      row['matmul_flops_per_s'] = None if 'failed' in rate else rate['flops'] / min(rate['seconds'])
       if 'failed' in row and spec['who'] != 'latentmem':
         given_up.add(key)
       rows.append(row)
       told(describe(row))
-  return dict(suite='memory', layer={k: v for k, v in shared.items() if k not in ('cache', 'cores')},
+  return dict(suite='memory', layer={k: v for k, v in shared.items() if k != 'cores'},
               rows=rows, ratios=ratios(rows), versions=records.versions() | peer_version(), commit=records.commit(),
               machine=records.machine(jax.devices()), date=datetime.date.today().isoformat())
 
@@ -81,7 +82,8 @@ def describe(row: dict) -> str:
   name = f'{row["who"]:36} {row["what"]:8} length {row["length"]:6} chunk {row["chunk"]:4}'
   if 'failed' in row:
     return f'{name}  failed: {row["failed"]}'
-  share = f'  {share_of_rate(row):4.0%} of the matmul rate' if row.get('flops') else ''
+  rated = row.get('flops') and row.get('matmul_flops_per_s')
+  share = f'  {share_of_rate(row):4.0%} of the matmul rate' if rated else ''
   return f'{name}  {min(row["seconds"]) * 1e3:10.2f} ms  {row["peak"]["host"] / 1e9:6.2f} GB{share}'
 
 

@@ -51,6 +51,11 @@ def test_a_misspelt_override_is_found_among_the_arguments():
     (['--config=tests/train/tiny_config.py', '--config.model.memory.chunck=3'], "no field 'chunck' in model.memory"),
     (['--config=configs/recall.py:linea'], "latentmem.memory has no 'linea' (did you mean 'linear'?)"),
     (['--config=configs/nowhere.py'], 'The config file cannot be read'),
+    (['--config=configs/nowhere.py', '--config.seed=1'], 'The config file cannot be read'),
+    (['--config=configs/recall.py:titans,pairs=abc'], "ValueError: invalid literal for int() with base 10: 'abc'"),
+    (['--config=tests/train/tiny_config.py', '--config.seed=-1'], 'A seed is a number from 0'),
+    (['--config=tests/train/tiny_config.py', '--config.model.layers=0'], 'decoder has layers=0'),
+    (['--config=tests/train/tiny_config.py', '--workdir=setup.py/run'], 'setup.py/run cannot be written'),
     (['--confg=configs/recall.py'], 'Did you mean: config'),
     ([], '--config is missing'),
 ])

@@ -74,11 +74,12 @@ def test_the_passage_fits_its_pieces(folder):
 
 def test_the_same_command_trains_no_more_and_another_config_is_refused(folder):
   args = f'--config={folder / "config.py"}', f'--workdir={folder / "run"}'
-  before = (folder / 'run' / 'metrics.jsonl').read_bytes()
+  kept = lambda: [(folder / 'run' / name).read_bytes() for name in ('metrics.jsonl', 'result.json')]
+  before = kept()
   assert launch('train', *args).returncode == 0
   other = launch('train', *args, '--config.train.steps=6')
   assert other.returncode == 2 and 'train.steps: 4 there, 6 asked for' in other.stderr
-  assert (folder / 'run' / 'metrics.jsonl').read_bytes() == before
+  assert kept() == before
 
 
 def test_evaluate_gives_the_score_of_the_run(folder):

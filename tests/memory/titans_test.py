@@ -117,3 +117,10 @@ def test_every_option_reads_chunks_as_it_reads_tokens(fields):
 def test_fields_that_make_no_sense_are_refused(fields, told):
   with pytest.raises(InputError, match=told):
     in_numpy.setting(memory, 'titans', **fields)
+
+
+@pytest.mark.parametrize('start', [0.0, 1.0, -0.5])
+def test_gates_start_between_0_and_1(start):
+  cell = memory.make('titans', width=WIDTH, heads=HEADS, forget_start=start)
+  with pytest.raises(InputError, match='forget_start'):
+    cell.init(jax.random.key(0), 1, method='init_state')

@@ -3,6 +3,7 @@
 `bugs.json` holds for each the file, what stands there, what is planted, and the test (or the file of tests).
 """
 
+import ast
 import json
 import os
 import pathlib
@@ -38,6 +39,8 @@ def outcome(tree: pathlib.Path, test: str) -> int:
 def test_what_is_planted_stands_in_the_code(bug):
   assert bug['right'] in (ROOT / bug['file']).read_text(), 'The code has moved on; plant the bug anew.'
   assert (ROOT / bug['test'].split('::')[0]).exists()
+  # What is no Python would turn any test red.
+  ast.parse((ROOT / bug['file']).read_text().replace(bug['right'], bug['wrong'], 1))
 
 
 @pytest.mark.slow
@@ -47,7 +50,7 @@ def test_every_planted_bug_turns_its_test_red(bug, copy):
   right = file.read_text()
   file.write_text(right.replace(bug['right'], bug['wrong'], 1))
   try:
-    # 1 is a failed test, 2 a module that no longer loads; 4 and 5 would be a test that is not there.
+    # 2 is a module that no longer loads, as where a name it imports is gone; 4 and 5 a test that is not there.
     assert outcome(copy, bug['test']) in (1, 2)
   finally:
     file.write_text(right)

@@ -45,7 +45,7 @@ class Tells(small.Fragile):
 
   def __call__(self, carry, tokens_BT, *args, **kwargs):
     ones_BTH = jnp.ones((*tokens_BT.shape, 1))
-    self.sow('telemetry', 'seen_BTH', ones_BTH, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+    self.sow('telemetry', 'seen', ones_BTH, reduce_fn=lambda _, new: new, init_fn=lambda: None)
     return super().__call__(carry, tokens_BT, *args, **kwargs)
 
 
@@ -114,3 +114,17 @@ def test_bytes_per_token_weighs_what_is_scored():
   weights_BT, bytes_BT = np.array([[1, 0, 1.0]]), np.array([[2, 9, 4.0]])
   assert loop.bytes_per_token(dict(weights_BT=weights_BT, bytes_BT=bytes_BT)) == 3
   assert loop.bytes_per_token(dict(weights_BT=weights_BT)) == 1
+
+
+def test_what_scoring_would_refuse_is_refused_before_the_first_step(tmp_path):
+  config = small.config('titans')
+  config['evaluate']['length'] = 6
+  with pytest.raises(InputError, match='not a multiple of 4'):
+    small.run(tmp_path / 'run', config)
+  assert not records.read(tmp_path / 'run').metrics()
+
+
+@pytest.mark.parametrize('profile_from', [0, 2])
+def test_a_profile_is_left_where_steps_are_asked_for(tmp_path, profile_from):
+  small.run(tmp_path / 'run', small.config(steps=3, profile_from=profile_from, profile_steps=1))
+  assert list((tmp_path / 'run' / 'profile').rglob('*.xplane.pb'))

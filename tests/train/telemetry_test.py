@@ -8,8 +8,8 @@ from latentmem.train import telemetry
 
 def test_stacked_and_separate_layers_give_the_same():
   values_LBTH = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
-  stacked = telemetry.by_layer(dict(block=dict(memory=dict(step_BTH=values_LBTH))))
-  apart = telemetry.by_layer({f'block_{i}': dict(memory=dict(step_BTH=v)) for i, v in enumerate(values_LBTH)})
+  stacked = telemetry.by_layer(dict(block=dict(memory=dict(step_size=values_LBTH))))
+  apart = telemetry.by_layer({f'block_{i}': dict(memory=dict(step_size=v)) for i, v in enumerate(values_LBTH)})
   np.testing.assert_array_equal(stacked['step_size'], apart['step_size'])
   assert list(stacked) == ['step_size'] and stacked['step_size'].shape == (2, 3, 4, 5)
 
@@ -27,13 +27,13 @@ class Tells:
 
 def test_what_is_not_finite_is_counted():
   forget_BTH = jnp.zeros((2, 4, 1)).at[0, 0, 0].set(jnp.nan)
-  told = telemetry.watch(Tells(forget_BTH=forget_BTH), None, None, dict(tokens_BT=None, reset_BT=None))
+  told = telemetry.watch(Tells(forget=forget_BTH), None, None, dict(tokens_BT=None, reset_BT=None))
   assert told['nonfinite'] == 1 / 8
 
 
 def test_means_are_over_rows_and_tokens():
   forget_BTH = jnp.arange(16.0).reshape(2, 4, 2)
-  told = telemetry.watch(Tells(forget_BTH=forget_BTH), None, None, dict(tokens_BT=None, reset_BT=None))
+  told = telemetry.watch(Tells(forget=forget_BTH), None, None, dict(tokens_BT=None, reset_BT=None))
   np.testing.assert_allclose(told['forget'], [[7.0, 8.0]])
 
 

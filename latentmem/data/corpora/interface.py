@@ -67,8 +67,7 @@ class Base:
     if not train or (self.heldout and not held):
       raise InputError(
           f'{self.where()} has {len(found)} documents, {len(train)} to train on and {len(held)} held out with heldout='
-          f'{self.heldout}. A larger share, more documents or a held-out set of its own would do'
-          f'{"" if held else "; heldout=0 holds out none"}.')
+          f'{self.heldout}. Another share, more documents or a held-out set of its own would do.')
     digest = hashlib.sha256()
     for d in found:
       for part in (d.name.encode(), b'held' if d.held else b'train', d.text.encode()):
