@@ -25,6 +25,11 @@ def count_of(tree) -> int:
   return sum(int(np.prod(a.shape)) for a in jax.tree.leaves(tree))
 
 
+def name_of(path) -> str:
+  """A tree path as its names joined with '/'."""
+  return jax.tree_util.keystr(path, simple=True, separator='/')
+
+
 def real_first(mask_BT: jax.Array) -> jax.Array:
   """Order_BT that brings a row's real tokens (mask True) to its front and keeps their order."""
   return jnp.argsort(~mask_BT, axis=1, stable=True)

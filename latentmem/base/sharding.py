@@ -15,6 +15,7 @@ import re
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from latentmem.base import arrays
 from latentmem.base.errors import InputError
 
 AXES = ('data', 'model')
@@ -36,7 +37,7 @@ def specs(tree, layout: Layout):
   Raises InputError for a parameter that no pattern names, or that has fewer axes than its rule.
   """
   def spec(path, leaf):
-    name = jax.tree_util.keystr(path, simple=True, separator='/')
+    name = arrays.name_of(path)
     for pattern, axes in layout:
       if re.search(f'(^|/)({pattern})$', name):
         if len(axes) > len(leaf.shape):

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentmem.base import records
+from latentmem.base import arrays, records
 from latentmem.base.errors import InputError
 from latentmem.session import sample, state_file
 
@@ -180,7 +180,7 @@ def described(model) -> dict:
 
 def _named(tree) -> dict:
   leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-  return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
+  return {arrays.name_of(path): leaf for path, leaf in leaves}
 
 
 def _advance(model, params, carry, tokens_BP):

@@ -19,9 +19,8 @@ import sys
 import jax
 import jax.numpy as jnp
 
-from latentmem.base import records
+from latentmem.base import arrays, records
 from latentmem.base.errors import InputError
-from latentmem.train import optim
 
 SEAL = 'sha256.json'
 UNSEALED = f'it has no {SEAL}'
@@ -252,7 +251,7 @@ def _saved(path: pathlib.Path):
 
 def _shapes(tree) -> dict[str, tuple[int, ...]]:
   leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-  return {optim.name_of(where).removeprefix('params/'): tuple(leaf.shape) for where, leaf in leaves}
+  return {arrays.name_of(where).removeprefix('params/'): tuple(leaf.shape) for where, leaf in leaves}
 
 
 def _load_params(path: pathlib.Path):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from latentmem.base import arrays
 from latentmem.base.errors import hint, InputError
 
 SCHEDULES = ('cosine', 'linear', 'constant', 'wsd')
@@ -50,12 +51,7 @@ def adamw(weight_decay: float, undecayed: str, beta1: float = 0.9, beta2: float 
 
 def decays(params, undecayed: str):
   """True at the parameters that decay."""
-  return jax.tree_util.tree_map_with_path(lambda path, _: not re.search(undecayed, name_of(path)), params)
-
-
-def name_of(path) -> str:
-  """A tree path as its names joined with '/'."""
-  return jax.tree_util.keystr(path, simple=True, separator='/')
+  return jax.tree_util.tree_map_with_path(lambda path, _: not re.search(undecayed, arrays.name_of(path)), params)
 
 
 def clipped(grads, norm: jax.Array, limit: float):

@@ -8,7 +8,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from latentmem.base import flops
+from latentmem.base import arrays, flops
 from latentmem.train import blame, losses, optim, telemetry
 from latentmem.train import state as states
 from latentmem.train import step as steps
@@ -70,7 +70,7 @@ class Program:
     for name, tree in (('parameter', state.params), ('carry', state.carry)):
       for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not bool(jnp.isfinite(leaf).all()):
-          return f'{name} {optim.name_of(path)}'
+          return f'{name} {arrays.name_of(path)}'
     rng = jax.random.fold_in(state.rng, state.step - 1)
     total = losses.total_weight(batch['weights_BT'])
     loss = lambda params: steps.loss_of(self.model, params, state.carry, batch, rng, total, self.settings.z_loss)[0]

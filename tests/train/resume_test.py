@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from latentmem import data
 from latentmem.base import records
 from latentmem.train import checkpoint
 from tests.train import small
@@ -76,6 +77,21 @@ def test_resumed_equals_uninterrupted(tmp_path, accumulate):
   steps = [line['step'] for line in one.metrics('train')]
   assert steps == list(range(1, 13))
   assert [line['step'] for line in one.metrics('heldout')] == [6, 12]
+
+
+def test_a_text_resumed_in_the_middle_of_documents_equals_uninterrupted(tmp_path):
+  texts = tmp_path / 'texts'
+  texts.mkdir()
+  for i in range(30):
+    (texts / f'{i}.txt').write_text(f'Text number {i} tells of {i * i}. ' * (4 + i % 5))
+  config = small.config('titans', model_fields=dict(compose=dict(kind='mag', heads=2, window=6)), save_every=5) | dict(
+      data=data.fields(dict(kind='corpus', corpus=f'files:{texts}', tokens='bytes')))
+  one, trained = small.run(tmp_path / 'one', config)
+  _, stopped = small.run(tmp_path / 'two', config, leave=7)
+  assert not stopped.done
+  two, resumed = small.run(tmp_path / 'two', config)
+  assert resumed.done and small.same(trained.state, resumed.state)
+  assert small.untimed(one.metrics()) == small.untimed(two.metrics())
 
 
 def test_a_run_that_has_ended_trains_no_more(tmp_path):
