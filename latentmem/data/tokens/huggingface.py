@@ -44,6 +44,7 @@ class Huggingface(interface.Base):
     return hashlib.sha256(interface.content(self.file)).hexdigest()
 
   def encode_sized(self, text):
+    interface.check_text(text)
     made = self.model.encode(text, add_special_tokens=False)
     # Offsets count characters.
     bytes_C = np.cumsum([0, *(len(c.encode()) for c in text)])

@@ -78,6 +78,14 @@ def check_file(kind: str, path: str, what: str):
     raise InputError(f'{kind} needs {what}; there is no file {path!r}.')
 
 
+def check_text(text: str):
+  """Raises InputError for bytes that are no UTF-8 and stand in a text as surrogates."""
+  try:
+    text.encode()
+  except UnicodeEncodeError as e:
+    raise InputError(f'Character {e.start} of the text is no UTF-8, which only the tokens \'bytes\' can write.') from e
+
+
 def inside(path: str, name: str) -> str:
   """`path`, or the file `name` in it where it is a folder."""
   return str(pathlib.Path(path) / name) if path and pathlib.Path(path).is_dir() else path

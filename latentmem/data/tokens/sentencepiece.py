@@ -40,6 +40,7 @@ class Sentencepiece(interface.Base):
     return hashlib.sha256(interface.content(self.path)).hexdigest()
 
   def encode_sized(self, text):
+    interface.check_text(text)
     made = interface.package('sentencepiece.sentencepiece_pb2').SentencePieceText()
     made.ParseFromString(self.model.encode(text, out_type='serialized_proto'))
     ends = [p.end for p in made.pieces]

@@ -62,3 +62,8 @@ def test_bad_input_is_named(tmp_path, monkeypatch):
   pytest.importorskip('sentencepiece')
   with pytest.raises(InputError, match='bad.model cannot be read'):
     coder.encode('x')
+
+
+def test_bytes_that_are_no_text_are_refused(path):
+  with pytest.raises(InputError, match='Character 1 '):
+    tokens.make('sentencepiece', path=str(path)).encode('a\udc80')
