@@ -38,11 +38,14 @@ def main():
     raise InputError(f'--lengths and --chunks are whole numbers: {error}.') from None
   shared = dict(batch=_BATCH.value, heads=_HEADS.value, head_width=_HEAD_WIDTH.value, depth=_DEPTH.value,
                 dtype=_DTYPE.value, repeats=_REPEATS.value, tokens=64)
-  peer = _PEER.value and bool(memory.peer_version())
+  peer = _PEER.value and bool(memory.peer_version()) and _DTYPE.value == 'float32'
   if _PEER.value and not peer:
-    print("titans-pytorch is not installed (pip install -e '.[bench]'); measuring this library alone.")
+    print("titans-pytorch is not installed (pip install -e '.[bench]') or not of this type (it is float32); measuring "
+          'this library alone.')
+  out = pathlib.Path(_OUT.value)
+  shell.writable(out)
   record = memory.run(lengths, chunks, peer, shared, _LIMIT.value)
-  memory.write(record, pathlib.Path(_OUT.value))
+  memory.write(record, out)
   print(f'{_OUT.value}.json and {_OUT.value}.png')
 
 

@@ -22,9 +22,10 @@ _NOTE = flags.DEFINE_string('note', '', 'What a reader has to know.')
 def main():
   if not _OUT.value:
     raise InputError('--out is missing; for example --out=docs/results/recall.json.')
+  out = pathlib.Path(_OUT.value)
+  shell.writable(out)
   record = gather.gather(_RUNS.value, _COMMAND.value, _NOTE.value, datetime.date.today())
-  pathlib.Path(_OUT.value).parent.mkdir(parents=True, exist_ok=True)
-  records.write_json(_OUT.value, record)
+  records.write_json(out, record)
   for score in record['scores']:
     print(score['name'], score['heldout'], f'{score["seconds"]:.0f} s', score['gradient'])
 

@@ -5,7 +5,9 @@ A mistake of the user prints `error: ...` and exits with code 2; anything else i
 
 from collections.abc import Callable
 import copy
+import errno
 import json
+import os
 import pathlib
 import re
 import sys
@@ -72,6 +74,16 @@ def fail(message: str) -> None:
   """Prints an error and leaves with code 2."""
   print(f'error: {message}', file=sys.stderr, flush=True)
   raise SystemExit(2)
+
+
+def writable(path: pathlib.Path) -> None:
+  """Makes a file's folder, before the work that the file is for. Raises InputError where that cannot be."""
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+      raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+  except OSError as error:
+    raise InputError(f'{path} cannot be written: {error.strerror}.') from error
 
 
 def define_config() -> flags.FlagHolder:

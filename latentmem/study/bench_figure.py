@@ -2,6 +2,7 @@
 
 import io
 
+from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from latentmem.study import figures
@@ -30,7 +31,9 @@ def draw(record: dict) -> Figure:
       lengths = sorted({row['length'] for row in rows if row['what'] != 'decode'})
       axes.set_xticks(lengths, [f'{n // 1024}K' if n >= 1024 else str(n) for n in lengths])
       axes.minorticks_off()
-    figure.axes[0].legend(fontsize=7)
+      axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+      axes.yaxis.set_major_formatter('{x:g}')
+    figure.axes[0].legend(fontsize=7, handlelength=3)
   return figure
 
 

@@ -121,11 +121,13 @@ def titans_pytorch(spec: dict) -> dict:
 def main():
   spec = json.loads(sys.argv[1])
   if spec['who'].startswith('titans-pytorch'):
-    measured = titans_pytorch(spec)
+    measured = titans_pytorch(spec) | dict(platform='cpu')
   else:
     cores = f'--xla_force_host_platform_device_count={spec["cores"]}'
     os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} {cores}'
+    import jax
     measured = matmul(spec) if spec['what'] == 'matmul' else ours(spec)
+    measured['platform'] = jax.default_backend()
   print(json.dumps(measured | dict(peak=meter.peak_memory())))
 
 

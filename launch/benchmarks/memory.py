@@ -92,13 +92,13 @@ def share_of_rate(row: dict) -> float:
 
 
 def ratios(rows: list[dict]) -> list[dict]:
-  """The peer's seconds and highest memory over ours, where both finished the same work."""
+  """The peer's seconds and highest memory over ours, where both finished the same work on the same kind of device."""
   by = {(r['who'], r['what'], r['length'], r['chunk']): r for r in rows if 'failed' not in r}
   above = lambda row: max(row['peak']['host'] - row['baseline'], 1)
   out = []
   for (who, *work), peer in by.items():
     row = by.get(('latentmem', *work))
-    if who != 'latentmem' and row:
+    if who != 'latentmem' and row and row['platform'] == peer['platform']:
       out.append(dict(zip(('what', 'length', 'chunk'), work)) | dict(
           peer=who, seconds=min(peer['seconds']) / min(row['seconds']),
           memory=peer['peak']['host'] / row['peak']['host'], memory_above_start=above(peer) / above(row)))
@@ -108,6 +108,5 @@ def ratios(rows: list[dict]) -> list[dict]:
 def write(record: dict, out: pathlib.Path) -> None:
   """OUT.json and OUT.png."""
   from latentmem.study import bench_figure
-  out.parent.mkdir(parents=True, exist_ok=True)
   records.write_json(out.with_suffix('.json'), record)
   records.write_whole(out.with_suffix('.png'), bench_figure.png(record))

@@ -12,7 +12,7 @@ SHARED = dict(batch=2, heads=2, head_width=8, depth=2, dtype='float32', repeats=
 
 def finished(who, seconds, peak):
   return dict(who=who, what='train', length=64, chunk=16, seconds=[2 * seconds, seconds], peak=dict(host=peak),
-              baseline=100)
+              baseline=100, platform='cpu')
 
 
 def test_ratios_are_the_peers_least_seconds_and_memory_over_ours():
@@ -20,6 +20,7 @@ def test_ratios_are_the_peers_least_seconds_and_memory_over_ours():
   ratio, = memory.ratios(rows)
   assert (ratio['seconds'], ratio['memory'], ratio['memory_above_start']) == (4.0, 3.0, 5.0)
   assert not memory.ratios([rows[0], dict(rows[1], failed='longer than 1 s')])
+  assert not memory.ratios([dict(rows[0], platform='gpu'), rows[1]])
 
 
 def test_a_chunk_that_does_not_divide_a_length_is_refused():

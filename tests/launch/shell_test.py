@@ -47,6 +47,14 @@ def test_a_misspelt_override_is_found_among_the_arguments():
   assert shell._misspelt(argv).startswith("no field 'step' in train (did you mean 'steps'?)")
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
+  shell.writable(tmp_path / 'new' / 'record.json')
+  assert (tmp_path / 'new').is_dir()
+  (tmp_path / 'file').touch()
+  with pytest.raises(InputError, match='record.json cannot be written'):
+    shell.writable(tmp_path / 'file' / 'record.json')
+
+
 @pytest.mark.parametrize('args, said', [
     (['--config=tests/train/tiny_config.py', '--config.model.memory.chunck=3'], "no field 'chunck' in model.memory"),
     (['--config=configs/recall.py:linea'], "latentmem.memory has no 'linea' (did you mean 'linear'?)"),
