@@ -8,6 +8,9 @@ size=170m, 340m, 400m or 760m. From the paper: 4,096 tokens a row, half a millio
 weight decay 0.1, a vocabulary of 32,000 (LLaMA-2's tokenizer), 15 billion tokens, 30 billion for 760m, FineWeb-Edu.
 Not in the paper, and so chosen here: width and layers (each within 5 % of the nominal size, embedding counted once),
 heads of 64, window 512, segment 256, 16 persistent tokens, chunk 64, the warm-up.
+
+A corpus is held in the memory of each host, as text while it is encoded and then at 2 bytes a token: what is given
+should fit there, and is read as many times over as the steps need.
 """
 
 import ml_collections

@@ -10,17 +10,16 @@ held out 2.011 to 2.062 bits a byte over 3 seeds, against 2.230 to 2.315 for `no
 
 import ml_collections
 
-from latentmem import data, model, train
+from latentmem import data, memory, model, train
 
 
-def get_config(memory: str = 'titans') -> ml_collections.ConfigDict:
-  remembers = dict(none={}, titans=dict(chunk=32, forget_to='start')).get(memory, dict(chunk=32))
+def get_config(kind: str = 'titans') -> ml_collections.ConfigDict:
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=-1, model=1),
       model=model.fields('decoder', vocab=0, width=128, layers=2, tie=False, remat='none', scan=False,
                          compose=dict(kind='mag', heads=4, window=64),
-                         memory=dict(kind=memory) | remembers),
+                         memory=dict(kind=kind) | memory.known_fields(kind, chunk=32, forget_to='start')),
       data=data.fields(dict(kind='corpus', corpus='stdlib', tokens='bytes')),
       train=train.fields(steps=600, rows=8, length=512, learning_rate=2e-3, warmup=50, evaluate_every=0, save_every=200,
                          telemetry_every=25),

@@ -28,17 +28,17 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   pairs = int(chosen.get('pairs', 16))
   length = int(chosen.get('length', 4 * pairs))
   rows = int(chosen.get('rows', max(1, 2048 // length)))
-  wanted = dict(chunk=min(64, length), heads=1, head_width=64, expansion=2, forget_to='start', forget_start=0.001)
+  remembers = memory.known_fields(kind, chunk=min(64, length), heads=1, head_width=64, expansion=2, forget_to='start',
+                           forget_start=0.001)
   # More than 16 pairs are not learned in one go: training mixes in examples that ask for them in smaller blocks.
   blocks = 1 if pairs <= 16 else math.gcd(pairs, length // 2, 16)
-  known = memory.fields(kind, width=64)
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=-1, model=1),
       model=model.fields('decoder', vocab=0, width=64, layers=2, ff=0.0, tie=False, remat='none',
                          scan=False,
                          compose=dict(kind='plain'),
-                         memory=dict(kind=kind) | {name: value for name, value in wanted.items() if name in known}),
+                         memory=dict(kind=kind) | remembers),
       data=data.fields(dict(kind='task', task=dict(kind='recall', vocab=256, pairs=pairs, length=length,
                                                    blocks=blocks))),
       train=train.fields(steps=int(chosen.get('steps', 420 if pairs <= 16 else 1500)), rows=rows, length=length,

@@ -35,13 +35,8 @@ class Room:
 
     Raises InputError for an unknown field, or for a field that must be chosen and is not.
     """
-    known = {}
-    declared = dataclasses.fields(self.find(kind))
-    # Linen adds a parent and a name to every module; elsewhere a name is a field like any other.
-    linen = ('parent', 'name') if any(f.name == 'parent' for f in declared) else ()
-    for f in declared:
-      if f.init and f.name not in linen:
-        known[f.name] = f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+    known = {f.name: f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
+             for f in self._declared(kind)}
     for field in chosen:
       if field not in known:
         raise InputError(f'{kind} has no field {field!r}{hint(field, known)}; it has {list(known)}.')
@@ -50,6 +45,17 @@ class Room:
     if missing:
       raise InputError(f'{kind} needs {missing}.')
     return dict(kind=kind) | filled
+
+  def known_fields(self, kind: str, **wanted) -> dict:
+    """Of the fields that are wanted, those that a kind has: for a config that takes any kind."""
+    names = {f.name for f in self._declared(kind)}
+    return {name: value for name, value in wanted.items() if name in names}
+
+  def _declared(self, kind: str) -> list[dataclasses.Field]:
+    declared = dataclasses.fields(self.find(kind))
+    # Linen adds a parent and a name to every module; elsewhere a name is a field like any other.
+    linen = ('parent', 'name') if any(f.name == 'parent' for f in declared) else ()
+    return [f for f in declared if f.init and f.name not in linen]
 
   def make(self, kind: str, **chosen):
     """Builds `kind` with its fields."""

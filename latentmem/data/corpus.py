@@ -93,12 +93,17 @@ class Corpus(source.Base):
     """What each id looks like on its own, for figures."""
     return self.coder.pieces(ids)
 
-  def describe(self):
+  @functools.cached_property
+  def sizes(self) -> dict:
+    """Documents, tokens and bytes of both sides."""
     size = lambda texts, docs: dict(documents=len(texts), tokens=len(docs.tokens_N),
                                     bytes=sum(len(d.text.encode()) for d in texts))
-    return dict(kind='corpus', vocab=self.vocab, fingerprint=self.fingerprint, corpus=self.corpus, tokens=self.tokens,
-                max_document=self.max_document, train=size(self.split.train, self.train_documents),
+    return dict(train=size(self.split.train, self.train_documents),
                 heldout=size(self.split.heldout, self.heldout_documents))
+
+  def describe(self):
+    return dict(kind='corpus', vocab=self.vocab, fingerprint=self.fingerprint, corpus=self.corpus, tokens=self.tokens,
+                max_document=self.max_document, **self.sizes)
 
   def train(self, rows, length, align=1, seed=0, shard=0, shards=1):
     pipeline.check_align(length, align)

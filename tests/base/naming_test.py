@@ -102,3 +102,8 @@ def test_a_field_that_must_be_chosen_is_asked_for(room):
 def test_nothing_is_imported_until_asked_for(room):
   room.kinds()
   assert 'round.circle' not in sys.modules
+
+
+def test_of_what_is_wanted_a_kind_takes_what_it_has():
+  assert memory.known_fields('titans', chunk=8, forget_to='start') == dict(chunk=8, forget_to='start')
+  assert memory.known_fields('none', chunk=8, forget_to='start', name='x', parent=None) == dict(chunk=8)
