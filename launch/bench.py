@@ -6,6 +6,8 @@ The peer comes with `pip install -e '.[bench]'`. Writes OUT.json and OUT.png.
 """
 
 import pathlib
+import shlex
+import sys
 
 from absl import flags
 
@@ -45,7 +47,8 @@ def main():
   out = pathlib.Path(_OUT.value)
   shell.writable(out)
   record = memory.run(lengths, chunks, peer, shared, _LIMIT.value)
-  memory.write(record, out)
+  flags_given = shlex.join(a for a in sys.argv[1:] if not a.startswith('--out'))
+  memory.write(dict(command=f'python -m launch.bench {flags_given}', **record), out)
   print(f'{_OUT.value}.json and {_OUT.value}.png')
 
 

@@ -16,7 +16,7 @@ def draw(record: dict) -> Figure:
   rows = [row for row in record['rows'] if 'failed' not in row]
   chunks = sorted({row['chunk'] for row in rows})
   with figures.styled():
-    figure = Figure(figsize=(11, 3.4), layout='constrained')
+    figure = Figure(figsize=(11, 3.9), layout='constrained')
     panels = [('forward', 'Forward', 'seconds', lambda r: min(r['seconds'])),
               ('train', 'Forward and backward', 'seconds', lambda r: min(r['seconds'])),
               ('train', 'Peak memory of a training step', 'GB', lambda r: r['peak']['host'] / 1e9)]
@@ -33,7 +33,8 @@ def draw(record: dict) -> Figure:
       axes.minorticks_off()
       axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
       axes.yaxis.set_major_formatter('{x:g}')
-    figure.axes[0].legend(fontsize=7, handlelength=3)
+    labels = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    figure.legend(labels.values(), labels, loc='outside lower center', ncols=3, handlelength=3, fontsize=8)
   return figure
 
 

@@ -96,23 +96,10 @@ def _run(closed, args, above):
 def _apply(equation, inputs):
   inner = _called(equation)
   if inner is not None:
-    return jax.jit(lambda *args: _evaluate(inner, args))(*inputs)
+    closed = inner if isinstance(inner, core.ClosedJaxpr) else core.ClosedJaxpr(inner, ())
+    return jax.jit(core.jaxpr_as_fun(closed))(*inputs)
   outputs = equation.primitive.bind(*inputs, **equation.params)
   return outputs if equation.primitive.multiple_results else [outputs]
-
-
-def _evaluate(closed, args):
-  """The same as `_run` without looking; may be traced."""
-  jaxpr, consts = getattr(closed, 'jaxpr', closed), getattr(closed, 'consts', ())
-  env = dict(zip(jaxpr.constvars, consts)) | dict(zip(jaxpr.invars, args))
-  read = lambda atom: atom.val if isinstance(atom, core.Literal) else env[atom]
-  for equation in jaxpr.eqns:
-    inner, inputs = _called(equation), [read(v) for v in equation.invars]
-    outputs = (_evaluate(inner, inputs) if inner is not None
-               else equation.primitive.bind(*inputs, **equation.params))
-    several = inner is not None or equation.primitive.multiple_results
-    env.update(zip(equation.outvars, outputs if several else [outputs]))
-  return [read(v) for v in jaxpr.outvars]
 
 
 def _called(equation):
