@@ -29,7 +29,7 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   length = int(chosen.get('length', 4 * pairs))
   rows = int(chosen.get('rows', max(1, 2048 // length)))
   remembers = memory.known_fields(kind, chunk=min(64, length), heads=1, head_width=64, expansion=2, forget_to='start',
-                           forget_start=0.001)
+                                  forget_start=0.001)
   # More than 16 pairs are not learned in one go: training mixes in examples that ask for them in smaller blocks.
   blocks = 1 if pairs <= 16 else math.gcd(pairs, length // 2, 16)
   return ml_collections.ConfigDict(dict(

@@ -8,6 +8,7 @@ import jax
 from latentmem import data, model, train
 from latentmem.base import sharding
 from latentmem.base.errors import hint, InputError
+from latentmem.data import pipeline
 from latentmem.train.placement import Placement
 
 
@@ -31,8 +32,7 @@ def build(config: dict) -> Parts:
   for name in config:
     if name not in known:
       raise InputError(f'A config has no {name!r}{hint(name, known)}; it has {list(known)}.')
-  if not 0 <= config['seed'] < 2**32:
-    raise InputError(f'A seed is a number from 0 to 2**32 - 1, not {config["seed"]}.')
+  pipeline.check_seed(config['seed'])
   filled_data = data.fields(config['data'])
   source = data.make(filled_data)
   filled_model = with_vocab(model.fields(**config['model']), source)

@@ -44,6 +44,12 @@ def check_align(length: int, align: int):
                      f'of the memory); {max(1, length // max(align, 1)) * align} would do.')
 
 
+def check_seed(seed: int, name: str = 'seed'):
+  """Raises InputError for a number that no generator starts from."""
+  if not 0 <= seed < 2**32:
+    raise InputError(f'A {name} is a number from 0 to 2**32 - 1, not {seed}.')
+
+
 def endless(row: Callable, rows: int, shard: int = 0, shards: int = 1):
   """A grain.DatasetIterator over batches of `row(step, b)`, read ahead by one thread."""
   import grain

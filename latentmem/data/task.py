@@ -38,8 +38,7 @@ class Task(source.Base):
   def __post_init__(self):
     if not self.asks.draws:
       raise InputError(f'{self.task["kind"]!r} has no examples of its own; it scores a source of kind "corpus".')
-    if not 0 <= self.heldout_seed < 2**32:
-      raise InputError(f'A heldout_seed is a number from 0 to 2**32 - 1, not {self.heldout_seed}.')
+    pipeline.check_seed(self.heldout_seed, 'heldout_seed')
     if self.heldout_examples < 1:
       raise InputError(f'A task needs heldout_examples >= 1, not {self.heldout_examples}.')
 
@@ -73,8 +72,7 @@ class Task(source.Base):
     return asks.draw(np.random.default_rng((domain, seed, i)))
 
   def train(self, rows, length, align=1, seed=0, shard=0, shards=1):
-    if not 0 <= seed < 2 ** 32:
-      raise InputError(f'A seed is a number from 0 to 2**32 - 1, not {seed}.')
+    pipeline.check_seed(seed)
     self._check(length, align)
     return pipeline.endless(self._rows(TRAIN, seed, rows, length, None), rows, shard, shards)
 
