@@ -9,6 +9,7 @@ arrays, and are pure. `answer` turns what was read into the layer's output, toke
 A drive of zeros is a token that is not there: it moves nothing. Padding and masks rest on that.
 """
 
+import functools
 from typing import Any, ClassVar
 
 from flax import linen as nn
@@ -58,17 +59,21 @@ class Base(nn.Module):
     """The drive of tokens that ask and write nothing; a kind that lacks it is refused a `write_BT`."""
     raise InputError(f'{type(self).__name__} writes every token it reads; choose another memory, or no write_BT.')
 
-  def one(self, cell: State, drive_B: Drive, fresh: State, reset_B: jax.Array):
-    """The meaning: one token. Rows with a reset take `fresh` before they read. -> cell, y_B..."""
+  def nothing_lent(self, batch: int, length: int, parallel: bool = True, aligned: bool = False) -> tuple:
+    """What `below` is in the lowest layer, for a call with these arguments; empty for a memory that stands alone."""
+    return ()
+
+  def one(self, cell: State, drive_B: Drive, fresh: State, reset_B: jax.Array, *below):
+    """The meaning: one token. Rows with a reset take `fresh` before they read. -> cell, y_B..., *lent"""
     raise NotImplementedError
 
-  def many(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array):
+  def many(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array, *below):
     """The same for T tokens at once, T a multiple of `chunk`, the cell at a chunk's start."""
-    return self.in_turn(cell, drive_BT, fresh, reset_BT)
+    return self.in_turn(cell, drive_BT, fresh, reset_BT, *below)
 
-  def many_whole(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array):
+  def many_whole(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array, *below):
     """`many`, with the promise that every row begins at a chunk's start and every chunk is full."""
-    return self.many(cell, drive_BT, fresh, reset_BT)
+    return self.many(cell, drive_BT, fresh, reset_BT, *below)
 
   def peek(self, cell: State, drive_BT: Drive) -> jax.Array:
     """What the cell as it stands answers to each of T tokens, none of them written: y as `many` returns it.
@@ -86,25 +91,29 @@ class Base(nn.Module):
     """What was read, to the layer's output [B, T, D]."""
     return y_BT
 
-  def watch(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array) -> dict:
-    """Per-token arrays worth looking at, [B, T, ...]; sown into 'telemetry' where that is asked for."""
+  def watch(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array, read) -> dict:
+    """Per-token arrays worth looking at, [B, T, ...]; sown into 'telemetry' where that is asked for.
+
+    `read(drive) -> cell, y` reads these tokens from this cell by another drive.
+    """
     return {}
 
   def init_state(self, batch: int, dtype='float32') -> State:
     """A fresh state for `batch` rows of tokens of `dtype`."""
     return dict(tail=self.init_tail(batch, dtype), cell=self.init_cell(batch))
 
-  def in_turn(self, cell, drive_BT, fresh, reset_BT):
+  def in_turn(self, cell, drive_BT, fresh, reset_BT, *below_T):
     """The meaning of `many`: `one`, token after token."""
     def body(cell, inputs):
-      drive_B, reset_B = inputs
-      return self.one(cell, drive_B, fresh, reset_B)
+      drive_B, reset_B, *below = inputs
+      cell, *read = self.one(cell, drive_B, fresh, reset_B, *below)
+      return cell, read
     time_first = jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), (drive_BT, reset_BT))
-    cell, y_TB = jax.lax.scan(body, cell, time_first)
-    return cell, jnp.swapaxes(y_TB, 0, 1)
+    cell, (y_TB, *lent_T) = jax.lax.scan(body, cell, (*time_first, *below_T))
+    return cell, jnp.swapaxes(y_TB, 0, 1), *lent_T
 
   def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, source_BTD=None,
-               parallel: bool = True, aligned: bool = False):
+               parallel: bool = True, aligned: bool = False, below: tuple = ()):
     """Reads T tokens.
 
     Args:
@@ -116,9 +125,11 @@ class Base(nn.Module):
       source_BTD: Tokens that are written in the place of x, which then only asks; also of x's dtype.
       parallel: False reads token after token, the meaning; True reads chunks at once, the same faster.
       aligned: Promises that every row stands at a chunk's start, which saves the shifting of rows.
+      below: What the memory of the layer below lends, as that one's call returned it; `nothing_lent` in the lowest.
 
     Returns:
-      state, y_BTD in x's dtype. Answers where there is no token mean nothing.
+      state, y_BTD in x's dtype, and where `below` is given what this memory lends. Answers where there is no token
+      mean nothing.
 
     Raises:
       InputError: for a write_BT or source_BTD that this kind has no use for.
@@ -136,21 +147,23 @@ class Base(nn.Module):
       drive_BT = arrays.pick(mask_BT, drive_BT, jax.tree.map(jnp.zeros_like, drive_BT))
       reset_BT &= mask_BT
     cell, fresh = state['cell'], self.init_cell(batch)
+    whole = aligned and mask_BT is None and write_BT is None and length % self.chunk == 0
+    way = (self.alone if length == 1 else self.in_turn if not parallel else self.many_whole if whole else
+           functools.partial(self.in_chunks, aligned=aligned))
     if self.is_mutable_collection('telemetry'):
-      for name, value in self.watch(cell, drive_BT, fresh, reset_BT).items():
+      read = lambda drive_BT: way(cell, drive_BT, fresh, reset_BT, *below)[:2]
+      for name, value in self.watch(cell, drive_BT, fresh, reset_BT, read).items():
         self.sow('telemetry', name, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)
-    if length == 1:
-      cell, y_B = self.one(cell, jax.tree.map(lambda a: a[:, 0], drive_BT), fresh, reset_BT[:, 0])
-      y_BT = y_B[:, None]
-    elif not parallel:
-      cell, y_BT = self.in_turn(cell, drive_BT, fresh, reset_BT)
-    elif aligned and mask_BT is None and write_BT is None and length % self.chunk == 0:
-      cell, y_BT = self.many_whole(cell, drive_BT, fresh, reset_BT)
-    else:
-      cell, y_BT = self.in_chunks(cell, drive_BT, fresh, reset_BT, aligned)
-    return dict(tail=tail, cell=cell), self.answer(y_BT, x_BTD).astype(x_BTD.dtype)
+    cell, y_BT, *lent = way(cell, drive_BT, fresh, reset_BT, *below)
+    return dict(tail=tail, cell=cell), self.answer(y_BT, x_BTD).astype(x_BTD.dtype), *lent
 
-  def in_chunks(self, cell, drive_BT, fresh, reset_BT, aligned: bool = False):
+  def alone(self, cell, drive_B1, fresh, reset_B1, *below):
+    """`one`, for a sequence of one token."""
+    drive_B, reset_B = jax.tree.map(lambda a: a[:, 0], (drive_B1, reset_B1))
+    cell, y_B, *lent = self.one(cell, drive_B, fresh, reset_B, *below)
+    return cell, y_B[:, None], *lent
+
+  def in_chunks(self, cell, drive_BT, fresh, reset_BT, *below, aligned: bool = False):
     """`many` for any T and age: lays tokens out so that chunks begin where the cell's chunks begin."""
     batch, length = reset_BT.shape
     age_B = None if aligned else self.age(cell)
@@ -163,8 +176,8 @@ class Base(nn.Module):
       start_B = jnp.where(reset_BT[:, 0], 0, age_B)
       lay, take = shift_by(start_B, length, padded)
     drive_BT, reset_BT = jax.tree.map(lay, (drive_BT, reset_BT))
-    cell, y_BT = self.many(cell, drive_BT, fresh, reset_BT)
-    return cell, take(y_BT)
+    cell, y_BT, *lent = self.many(cell, drive_BT, fresh, reset_BT, *below)
+    return cell, take(y_BT), *lent
 
 
 def shift_by(start_B: jax.Array, length: int, padded: int):

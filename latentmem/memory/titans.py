@@ -39,6 +39,9 @@ class Titans(parts.Heads):
     momentum, decay: False holds e, or a, at 0.
     gates: 'token', or 'chunk' for the gates of a chunk's first token all through it.
     layer_scale: Whether each layer has a learned factor on its step.
+    weight_residual: Whether surprise and answers are those of M_t + c (P - P_0), with P the weights of the layer below
+      when the chunk began, P_0 their start, and c learned, one number for each head and matrix, from 0. Every chunk's
+      weights then pass from layer to layer: memory grows with T.
     bound: Soft limit on the size of a chunk's change of each matrix; 0 for none.
     orthogonal: Newton-Schulz steps on a chunk's change of each matrix; 0 for none.
     renormalise: Whether each matrix returns to its first size when a chunk is full.
@@ -56,6 +59,7 @@ class Titans(parts.Heads):
   decay: bool = True
   gates: str = 'token'
   layer_scale: bool = False
+  weight_residual: bool = False
   bound: float = 0.0
   orthogonal: int = 0
   renormalise: bool = False
@@ -82,6 +86,8 @@ class Titans(parts.Heads):
     self.bias = self.param('bias', nn.initializers.zeros, (heads, head_width), jnp.float32)
     if self.layer_scale:
       self.scale = self.param('scale', nn.initializers.ones, (heads, self.depth), jnp.float32)
+    if self.weight_residual:
+      self.residual_scale = self.param('residual_scale', nn.initializers.zeros, (heads, len(self.shapes)), jnp.float32)
 
   def _check(self):
     if not 1 <= self.depth <= 4:
@@ -115,6 +121,25 @@ class Titans(parts.Heads):
     """Where forgetting leads, as `fast_weights` takes it."""
     return fresh['weights'] if self.forget_to == 'start' else None
 
+  def nothing_lent(self, batch, length, parallel=True, aligned=False):
+    if not self.weight_residual:
+      return ()
+    chunks = -(-(length + (0 if aligned else self.chunk - 1)) // self.chunk)
+    count = () if length == 1 else (chunks if parallel else length,)
+    heads, _ = self.head_shape
+    return tuple(jnp.zeros((*count, batch, heads, *shape), self.state_dtype) for shape in self.shapes),
+
+  def _leaning(self, cell, fresh, below):
+    """-> anchor, weights and origin, each with what the layer below lends, and that itself; and what this one lends."""
+    anchor, weights, origin = cell['anchor'], cell['weights'], self.origin(fresh)
+    if not below:
+      return (anchor, weights, origin), None, ()
+    scale_LH11 = self.residual_scale.astype(self.state_dtype).T[..., None, None]
+    lent = tuple(scale * p for scale, p in zip(scale_LH11, *below))
+    plus = lambda tree: jax.tree.map(jnp.add, tree, lent)
+    leaning = plus(anchor), plus(weights), lent if origin is None else plus(origin)
+    return leaning, lent, (jax.tree.map(jnp.subtract, anchor, fresh['weights']),)
+
   def init_cell(self, batch):
     heads, head_width = self.head_shape
     weights = tuple(jnp.broadcast_to(w.astype(self.state_dtype), (batch, *w.shape)) for w in self.start)
@@ -143,29 +168,30 @@ class Titans(parts.Heads):
   def asked(self, drive_BT):
     return drive_BT | dict(written=jnp.zeros_like(drive_BT['written']))
 
-  def one(self, cell, drive_B, fresh, reset_B):
+  def one(self, cell, drive_B, fresh, reset_B, *below):
     cell = arrays.pick(reset_B, fresh, cell)
     cell, gates = self._gates(cell, drive_B, (cell['age'] == 0) & (drive_B['real'][:, 0] > 0), lambda a: a)
     over_heads = jax.vmap(functools.partial(fast_weights.token, network=self.network))
     over_rows_and_heads = jax.vmap(over_heads, in_axes=(0, 0, 0, None) + (0,) * 7 + (None, 0))
-    weights, momentum, keys, shares = (cell[name] for name in ('weights', 'momentum', 'keys', 'shares'))
+    momentum, keys, shares = (cell[name] for name in ('momentum', 'keys', 'shares'))
+    (anchor, weights, origin), borrowed, lent = self._leaning(cell, fresh, below)
     for pair, (log_keep, log_e, step, share, written) in enumerate(zip(*(jnp.moveaxis(g, -1, 0) for g in gates))):
       key, value = drive_B['k'][:, :, pair], drive_B['v'][:, :, pair]
       (weights, momentum), y_BHK = over_rows_and_heads(
-          cell['anchor'], weights, momentum, self.slow, drive_B['q'], key, value, log_keep, log_e,
-          step * fast_weights.overlap_one(keys, shares, key), written, self.scales, self.origin(fresh))
+          anchor, weights, momentum, self.slow, drive_B['q'], key, value, log_keep, log_e,
+          step * fast_weights.overlap_one(keys, shares, key), written, self.scales, origin)
       here_BHC = jax.nn.one_hot(cell['age'] * self.pairs + pair, shares.shape[-1], dtype=share.dtype)[:, None]
       keys, shares = keys + here_BHC[..., None] * key[..., None, :], shares + here_BHC * share[..., None]
-    cell = dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
+    cell = dict(cell, weights=_returned(weights, borrowed), momentum=momentum, keys=keys, shares=shares,
                 age=cell['age'] + (drive_B['real'][:, 0] > 0))
-    return self._turn(cell, fresh), y_BHK
+    return self._turn(cell, fresh), y_BHK, *lent
 
-  def many(self, cell, drive_BT, fresh, reset_BT):
+  def many(self, cell, drive_BT, fresh, reset_BT, *below_N):
     drive_N, begins_NB = self._split(drive_BT, reset_BT)
     flat = lambda a: a.reshape(*a.shape[:2], -1, *a.shape[4:])
 
     def body(cell, inputs):
-      drive, begins_B = inputs
+      drive, begins_B, *below = inputs
       cell = arrays.pick(begins_B, fresh, cell)
       cell, gates = self._gates(
           cell, drive, (cell['age'] == 0) & (drive['real'][:, 0, 0] > 0), lambda a: a[..., 0])
@@ -173,19 +199,21 @@ class Titans(parts.Heads):
       keys, shares = cell['keys'] + flat(drive['k']), cell['shares'] + share
       c = fast_weights.coefficients(log_keep, log_e, step * fast_weights.overlap(keys, shares), written)
       q = jnp.repeat(drive['q'], self.pairs, axis=2)
+      (anchor, weights, origin), borrowed, lent = self._leaning(cell, fresh, below)
       (weights, momentum), y = fast_weights.chunk(
-          cell['anchor'], cell['weights'], cell['momentum'], self.slow, q, flat(drive['k']), flat(drive['v']), c,
-          self.scales, self.origin(fresh))
+          anchor, weights, cell['momentum'], self.slow, q, flat(drive['k']), flat(drive['v']), c, self.scales, origin)
       read_B = jnp.sum(drive['real'][:, 0] > 0, -1, dtype=jnp.int32)
-      return self._turn(dict(cell, weights=weights, momentum=momentum, keys=keys, shares=shares,
-                             age=cell['age'] + read_B), fresh), y[:, :, self.pairs - 1::self.pairs]
+      cell = dict(cell, weights=_returned(weights, borrowed), momentum=momentum, keys=keys, shares=shares,
+                  age=cell['age'] + read_B)
+      return self._turn(cell, fresh), (y[:, :, self.pairs - 1::self.pairs], *lent)
 
-    cell, y_NBHCK = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), cell, (drive_N, begins_NB))
-    return cell, self._join(y_NBHCK)
+    cell, (y_NBHCK, *lent_N) = jax.lax.scan(
+        jax.checkpoint(body, prevent_cse=False), cell, (drive_N, begins_NB, *below_N))
+    return cell, self._join(y_NBHCK), *lent_N
 
-  def many_whole(self, cell, drive_BT, fresh, reset_BT):
-    if not self.plain:
-      return self.many(cell, drive_BT, fresh, reset_BT)
+  def many_whole(self, cell, drive_BT, fresh, reset_BT, *below_N):
+    if below_N or not self.plain:
+      return self.many(cell, drive_BT, fresh, reset_BT, *below_N)
     drive_N, begins_NB = self._split(drive_BT, reset_BT)
     start, fresh = ((tree['weights'], tree['momentum']) for tree in (cell, fresh))
     # A document that begins with the next chunk takes its fresh weights at this one's end, in the same pass.
@@ -204,8 +232,9 @@ class Titans(parts.Heads):
     gain, bias = (s[:, None] for s in self.slow)
     return jnp.swapaxes(self.network(cell['weights'], (gain, bias), q_BHTK), 1, 2)
 
-  def watch(self, cell, drive_BT, fresh, reset_BT):
-    pairs = [self._surprises(cell, drive_BT, fresh, reset_BT, *(drive_BT[name][:, :, :, pair] for name in 'kv'))
+  def watch(self, cell, drive_BT, fresh, reset_BT, read):
+    ask = lambda q: read(drive_BT | dict(q=q))
+    pairs = [self._surprises(cell, ask, fresh, reset_BT, *(drive_BT[name][:, :, :, pair] for name in 'kv'))
              for pair in range(self.pairs)]
     (end, *_), before, after = zip(*pairs)
     norm_BTH = lambda tree: jnp.sqrt(sum(jnp.sum(jnp.square(a), (-1, -2)) for a in jax.tree.leaves(tree)))[:, None]
@@ -215,10 +244,9 @@ class Titans(parts.Heads):
         norm_change=norm_BTH(jax.tree.map(jnp.subtract, end['weights'], fresh['weights'])),
         norm_momentum=norm_BTH(end['momentum']))
 
-  def _surprises(self, cell, drive_BT, fresh, reset_BT, k, v):
+  def _surprises(self, cell, ask, fresh, reset_BT, k, v):
     """The cell at the end, and 1/2 |f(M; k) - v|^2 before and after each token was written, [B, T, H]."""
     surprise = lambda y_BTHK: 0.5 * jnp.sum(jnp.square(y_BTHK - v), -1)
-    ask = lambda q: self.in_chunks(cell, drive_BT | dict(q=q), fresh, reset_BT)
     end, own = ask(k)
     # Asking token t for token t + 1's key shows what the memory knew just before that token was written.
     _, next_before = ask(jnp.roll(k, -1, axis=1))
@@ -271,3 +299,7 @@ class Titans(parts.Heads):
     y = jnp.moveaxis(jnp.moveaxis(y_NBHCK, 0, 1), 2, 3)
     return y.reshape(y.shape[0], -1, *y.shape[3:])
 
+
+def _returned(weights, borrowed):
+  """Weights without what was borrowed."""
+  return weights if borrowed is None else jax.tree.map(jnp.subtract, weights, borrowed)

@@ -27,8 +27,9 @@ class TitansNetwork(titans.Titans):
       raise InputError(f'titans_network has no inside {self.inside!r}{hint(self.inside, INSIDE)}; '
                        f'it has {list(INSIDE)}.')
     super().setup()
-    if self.layer_scale:
-      raise InputError('titans_network has no layer_scale; titans has.')
+    for field in ('layer_scale', 'weight_residual'):
+      if getattr(self, field):
+        raise InputError(f'titans_network has no {field}; titans has.')
 
   @property
   def network(self):

@@ -53,12 +53,13 @@ class Block(nn.Module):
   def init_state(self, batch):
     return self.mixer.init_state(batch, self.dtype)
 
-  def __call__(self, state, x_BTD, reset_BT, mask_BT, parallel, aligned):
-    state, y_BTD = self.mixer(state, self.mixer_norm(x_BTD), reset_BT, mask_BT, parallel=parallel, aligned=aligned)
+  def __call__(self, state, x_BTD, reset_BT, mask_BT, parallel, aligned, below):
+    state, y_BTD, *lent = self.mixer(state, self.mixer_norm(x_BTD), reset_BT, mask_BT, parallel=parallel,
+                                     aligned=aligned, below=below)
     x_BTD += y_BTD
     if self.ff:
       x_BTD += self.feed_forward(self.ff_norm(x_BTD))
-    return state, x_BTD
+    return state, x_BTD, *lent
 
 
 class Decoder(interface.Base):
@@ -103,9 +104,14 @@ class Decoder(interface.Base):
 
   @property
   def align(self):
+    return self._mixer.align
+
+  @property
+  def _mixer(self):
+    """A layer's mixer by itself, for what its fields say."""
     fields = dict(self.compose)
     kind = compose.find(fields.pop('kind'))
-    return kind(width=self.width, memory_fields=self.memory, parent=None, **fields).align
+    return kind(width=self.width, memory_fields=self.memory, state_dtype=self.state_dtype, parent=None, **fields)
 
   @property
   def layout(self):
@@ -128,15 +134,17 @@ class Decoder(interface.Base):
       tokens_BT, reset_BT, mask_BT = jax.tree.map(
           lambda a: jnp.take_along_axis(a, order_BT, axis=1), (tokens_BT, reset_BT, mask_BT))
 
-    def body(block, x_BTD, state, reset_BT, mask_BT):
-      state, x_BTD = block(state, x_BTD, reset_BT, mask_BT, parallel, aligned)
-      return x_BTD, state
+    def body(block, stream, state, reset_BT, mask_BT):
+      x_BTD, *below = stream
+      state, *stream = block(state, x_BTD, reset_BT, mask_BT, parallel, aligned, below)
+      return stream, state
 
     if REMAT[self.remat]:
       body = nn.remat(body, policy=REMAT[self.remat], prevent_cse=not self.scan)
     # Scaled so that the stream starts at size 1, and the logits too.
     x_BTD = self.embed[tokens_BT].astype(self.dtype) * self.width ** 0.5
-    x_BTD, carry = self._over_layers(body, 2)(self.block, x_BTD, carry, reset_BT, mask_BT)
+    stream = [x_BTD, *self._mixer.nothing_lent(*tokens_BT.shape, parallel, aligned)]
+    (x_BTD, *_), carry = self._over_layers(body, 2)(self.block, stream, carry, reset_BT, mask_BT)
     logits_BTV = self._logits(self.norm(x_BTD))
     if mask_BT is not None:
       logits_BTV = jnp.take_along_axis(logits_BTV, jnp.argsort(order_BT, axis=1)[..., None], axis=1)

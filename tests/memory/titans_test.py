@@ -96,6 +96,7 @@ def test_the_paper_in_a_loop(depth, forget_to, pairs):
 
 OPTIONS = [dict(momentum=False), dict(decay=False), dict(gates='chunk'), dict(layer_scale=True), dict(bound=0.1),
            dict(orthogonal=3), dict(renormalise=True), dict(forget_to='start'), dict(pairs=2)]
+LENDING = [dict(), dict(forget_to='start', pairs=2), dict(depth=3, bound=0.1)]
 
 
 @pytest.mark.parametrize('fields', OPTIONS, ids=lambda fields: next(iter(fields)))
@@ -110,6 +111,47 @@ def test_every_option_reads_chunks_as_it_reads_tokens(fields):
   plain = in_numpy.setting(memory, 'titans', heads=2, length=14)
   if not fields.keys() & {'layer_scale', 'pairs'}:  # They have more parameters, drawn in between.
     assert np.abs(plain[0](plain[1], x)[1] - whole[1]).max() > 1e-6
+
+
+@pytest.mark.parametrize('fields', LENDING, ids=str)
+def test_what_the_layer_below_lends_is_added_to_the_weights_while_they_are_used(fields):
+  """...token by token, against the memory without it started at weights moved by as much, chunk after chunk."""
+  fields = dict(heads=2, decay=False, weight_residual=True) | fields
+  read, start, params, x = in_numpy.setting(memory, 'titans', length=10, **fields)
+  alone = memory.make('titans', width=8, chunk=4, state_dtype='float64', **fields | dict(weight_residual=False))
+  own = {name: value for name, value in params.items() if name != 'residual_scale'}
+  rng = np.random.default_rng(5)
+  shapes = [w.shape for w in start['cell']['weights']]
+  below = tuple(0.1 * rng.normal(size=(3, *shape)) for shape in shapes),
+  end, y, lent = read(start, x, aligned=True, below=below)
+  moved = lambda tree, chunk, sign: tuple(
+      w + sign * params['residual_scale'][:, i, None, None] * below[0][i][chunk] for i, w in enumerate(tree))
+  state = start
+  for chunk in range(3):
+    cell = state['cell']
+    assert_close(tuple(a[chunk] for a in lent),
+                 jax.tree.map(np.subtract, cell['anchor'], start['cell']['weights']))
+    borrowing = dict(cell, anchor=moved(cell['anchor'], chunk, 1), weights=moved(cell['weights'], chunk, 1))
+    tokens = slice(4 * chunk, 4 * chunk + 4)
+    borrowed, want = alone.apply({'params': own}, dict(state, cell=borrowing), x[:, tokens])
+    assert_close(y[:, tokens], want)
+    cell = borrowed['cell']
+    state = dict(borrowed, cell=dict(cell, anchor=moved(cell['anchor'], chunk, -1),
+                                     weights=moved(cell['weights'], chunk, -1)))
+  assert_close(end['cell']['weights'], state['cell']['weights'])
+  of_tokens = tuple(a[np.arange(10) // 4] for a in below[0]),
+  for_tokens = read(start, x, parallel=False, below=of_tokens)
+  assert_close(for_tokens[:2], (end, y))
+  assert_close(for_tokens[2], tuple(a[np.arange(10) // 4] for a in lent))
+
+
+def test_nothing_lent_is_the_memory_without_a_layer_below():
+  read, start, _, x = in_numpy.setting(memory, 'titans', heads=2, weight_residual=True)
+  cell = memory.make('titans', width=8, chunk=4, heads=2, state_dtype='float64', weight_residual=True)
+  for length, flags in ((11, dict(parallel=False)), (11, dict()), (11, dict(aligned=True)), (8, dict(aligned=True)),
+                        (1, dict())):
+    below = cell.nothing_lent(2, length, **flags)
+    assert_close(read(start, x[:, :length], below=below, **flags)[:2], read(start, x[:, :length], **flags))
 
 
 @pytest.mark.parametrize('fields, told', [(dict(depth=5), 'depth'), (dict(gates='chunks'), "did you mean 'chunk'"),

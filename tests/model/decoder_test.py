@@ -30,6 +30,25 @@ def test(kind, held, promise):
   promise(subjects.language(kind, held))
 
 
+@pytest.mark.parametrize('promise', [*PROMISES, promises.parallel_equals_in_turn_with_gradients,
+                                     promises.training_equals_in_turn_with_gradients],
+                         ids=lambda promise: promise.__name__)
+def test_layers_that_lend_their_weights_keep_the_promises(promise):
+  promise(subjects.language('mag', 'titans', weight_residual=True))
+
+
+@pytest.mark.parametrize('kind', ['plain', 'mag', 'mal'])
+def test_what_a_layer_lends_reaches_the_one_above(kind):
+  subject = subjects.language(kind, 'titans', weight_residual=True)
+  without = jax.tree_util.tree_map_with_path(
+      lambda path, p: 0 * p if 'residual_scale' in jax.tree_util.keystr(path) else p, subject.params)
+  _, y = subject.read(subject.x)
+  _, unlent = subject.jitted(without, subject.fresh, subject.x, None, None, True, False)
+  # Nothing is lent in the first chunk.
+  assert_close(y[:, :subjects.CHUNK], unlent[:, :subjects.CHUNK])
+  assert np.abs(np.asarray(y - unlent))[:, subjects.CHUNK:].max(-1).min() > 1e-6
+
+
 @pytest.mark.parametrize('kind, held', PAIRS)
 def test_holes_in_a_mask_are_no_tokens(kind, held):
   """Left-padded, holed and empty rows read as their real tokens alone do."""
@@ -156,7 +175,9 @@ def test_wrong_fields_are_refused_with_what_would_do(chosen, said):
 @pytest.mark.parametrize('chosen, said', [
     (dict(compose=dict(kind='mac', segment=48), memory=dict(chunk=32)), 'segment 48 with chunk 32'),
     (dict(compose=dict(heads=3)), '3 heads do not divide a width of 128'), (dict(remat='ful'), "'full'"),
-    (dict(compose=dict(join='gatee')), "'gate'"), (dict(compose=dict(window=0)), 'at least 1'),
+    (dict(compose=dict(join='gatee')), "'gate'"),
+    (dict(compose=dict(kind='mac'), memory=dict(weight_residual=True)), 'no weight_residual'),
+    (dict(compose=dict(kind='plain'), memory=dict(kind='titans_network', weight_residual=True)), 'no weight_residual'), (dict(compose=dict(window=0)), 'at least 1'),
     (dict(compose=dict(head_width=5)), 'even head width'),
 ])
 def test_fields_that_do_not_fit_one_another_are_refused(chosen, said):

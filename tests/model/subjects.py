@@ -83,9 +83,10 @@ def rows_of(carry):
 
 
 @functools.cache
-def language(kind, held):
+def language(kind, held, **remembers):
   """A decoder as a subject: tokens in, logits out."""
   it = decoder(kind, held)
+  it = it.clone(memory=it.memory | remembers)
   params = params_of(it)
   x = jax.random.randint(jax.random.key(3), (promises.BATCH, promises.LENGTH), 0, it.vocab)
   init_state = lambda params: it.apply(params, promises.BATCH, method='init_state')

@@ -49,12 +49,21 @@ class Base(nn.Module):
     fields = dict(self.memory_fields)
     return memory.make(fields.pop('kind'), width=self.width, state_dtype=self.state_dtype, **fields)
 
+  def nothing_lent(self, *call) -> tuple:
+    """As `memory.interface.Base.nothing_lent`."""
+    if not self.remembers:
+      return ()
+    fields = dict(self.memory_fields)
+    kind = memory.find(fields.pop('kind'))
+    return kind(width=self.width, state_dtype=self.state_dtype, parent=None, **fields).nothing_lent(*call)
+
   def init_state(self, batch: int, dtype='float32'):
     """A fresh state for `batch` rows of tokens of `dtype`."""
     raise NotImplementedError
 
-  def __call__(self, state, x_BTD: jax.Array, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
-    """Reads T tokens. -> state, y_BTD."""
+  def __call__(self, state, x_BTD: jax.Array, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False,
+               below=()):
+    """Reads T tokens. -> state, y_BTD, and what its memory lends to the layer above."""
     raise NotImplementedError
 
 

@@ -43,6 +43,9 @@ class Mac(interface.Attentive):
     if self.segment % self.memory.chunk:
       raise InputError(
           f'mac needs segments of whole chunks, not segment {self.segment} with chunk {self.memory.chunk}.')
+    if self.memory.nothing_lent(1, 1):
+      raise InputError('mac reads its memory segment by segment, and no layer lends to the next; '
+                       'choose another composition, or no weight_residual.')
     self.attention_norm, self.memory_norm = blocks.RMSNorm(), blocks.RMSNorm()
     start = nn.initializers.variance_scaling(self.out_scale**2, 'fan_in', 'normal')
     self.out = self.param('out', start, (self.width, self.width), jnp.float32)
@@ -57,7 +60,7 @@ class Mac(interface.Attentive):
       state |= dict(read=columns, before=first, memory=first)
     return state
 
-  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False, below=()):
     batch, length, _ = x_BTD.shape
     parallel &= length > 1
     whole = parallel and aligned and mask_BT is None and length % self.segment == 0
