@@ -40,6 +40,8 @@ class Base(nn.Module):
   resets_anywhere: ClassVar[bool] = True
   # Whether `drive` takes a source_BTD: what is written comes from those tokens, what is asked from x.
   takes_source: ClassVar[bool] = False
+  # Whether its answer is a projection of tokens and what was read together, and not of what was read alone.
+  concatenates: ClassVar[bool] = False
   # Which axes of a mesh its parameters lie on: see `base.sharding`. Those it does not name are whole everywhere.
   layout: ClassVar[tuple] = ()
 
@@ -98,6 +100,10 @@ class Base(nn.Module):
     """
     return {}
 
+  def costs(self, drive_BT: Drive) -> dict:
+    """Numbers that training adds to its loss, means over the tokens; sown into 'costs' where that is asked for."""
+    return {}
+
   def init_state(self, batch: int, dtype='float32') -> State:
     """A fresh state for `batch` rows of tokens of `dtype`."""
     return dict(tail=self.init_tail(batch, dtype), cell=self.init_cell(batch))
@@ -152,10 +158,15 @@ class Base(nn.Module):
            functools.partial(self.in_chunks, aligned=aligned))
     if self.is_mutable_collection('telemetry'):
       read = lambda drive_BT: way(cell, drive_BT, fresh, reset_BT, *below)[:2]
-      for name, value in self.watch(cell, drive_BT, fresh, reset_BT, read).items():
-        self.sow('telemetry', name, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)
+      self._tell('telemetry', self.watch(cell, drive_BT, fresh, reset_BT, read))
+    if self.is_mutable_collection('costs'):
+      self._tell('costs', self.costs(drive_BT))
     cell, y_BT, *lent = way(cell, drive_BT, fresh, reset_BT, *below)
     return dict(tail=tail, cell=cell), self.answer(y_BT, x_BTD).astype(x_BTD.dtype), *lent
+
+  def _tell(self, collection: str, values: dict):
+    for name, value in values.items():
+      self.sow(collection, name, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)
 
   def alone(self, cell, drive_B1, fresh, reset_B1, *below):
     """`one`, for a sequence of one token."""

@@ -45,6 +45,8 @@ class Titans(parts.Heads):
     bound: Soft limit on the size of a chunk's change of each matrix; 0 for none.
     orthogonal: Newton-Schulz steps on a chunk's change of each matrix; 0 for none.
     renormalise: Whether each matrix returns to its first size when a chunk is full.
+    write_cost: What training pays for r, in nats a scored token at r = 1 everywhere: gates close over what is not worth
+      writing, which keeps long texts from washing out what is.
   """
 
   depth: int = 2
@@ -63,6 +65,7 @@ class Titans(parts.Heads):
   bound: float = 0.0
   orthogonal: int = 0
   renormalise: bool = False
+  write_cost: float = 0.0
 
   resets_anywhere = False
   network = staticmethod(networks.recall)
@@ -226,6 +229,9 @@ class Titans(parts.Heads):
     (weights, momentum), y_NBHCK = fast_weights_read.read(
         group, self.forget_to == 'start', arrays.pick(begins_NB[0], fresh, start), fresh, slow, inputs, renew_NB)
     return dict(cell, anchor=weights, weights=weights, momentum=momentum), self._join(y_NBHCK)
+
+  def costs(self, drive_BT):
+    return dict(writing=self.write_cost * jnp.mean(drive_BT['share'] * drive_BT['written'])) if self.write_cost else {}
 
   def peek(self, cell, drive_BT):
     q_BHTK = jnp.swapaxes(drive_BT['q'], 1, 2)

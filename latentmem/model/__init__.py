@@ -29,14 +29,8 @@ def fields(kind: str, **chosen) -> dict:
     return filled
   default = _ROOM.fields(kind)
   mixer = default['compose'] | dict(filled['compose'])
-  join = compose.find(mixer['kind'])
-  filled['compose'] = _nested(compose, mixer, join.given)
   held = default['memory'] | dict(filled['memory'])
-  if not join.takes_memory:
-    if held['kind'] != 'none' and 'memory' in chosen:
-      raise InputError(f"composition {mixer['kind']!r} has no memory; found memory {held['kind']!r}, choose 'none'.")
-    held = dict(kind='none')
-  filled['memory'] = _nested(memory, held, _GIVEN_MEMORY)
+  filled['compose'], filled['memory'] = _joined(mixer, held, 'memory' in chosen)
   return filled
 
 
@@ -44,6 +38,19 @@ def make(kind: str, **chosen):
   """Builds a model with its fields."""
   filled = fields(kind, **chosen)
   return find(filled.pop('kind'))(**filled)
+
+
+def _joined(mixer: dict, held: dict, held_chosen: bool = True) -> tuple[dict, dict]:
+  """All fields of a composition and of its memory; those of a composition inside it too."""
+  join = compose.find(mixer['kind'])
+  mixer = _nested(compose, mixer, join.given)
+  if 'inside' in mixer:
+    mixer['inside'], mixer['inside_memory'] = _joined(dict(mixer['inside']), dict(mixer['inside_memory']))
+  if not join.takes_memory:
+    if held['kind'] != 'none' and held_chosen:
+      raise InputError(f"composition {mixer['kind']!r} has no memory; found memory {held['kind']!r}, choose 'none'.")
+    held = dict(kind='none')
+  return mixer, _nested(memory, held, _GIVEN_MEMORY)
 
 
 def _nested(room, chosen: dict, given: tuple[str, ...]) -> dict:

@@ -11,7 +11,6 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from latentmem import memory
 from latentmem.base import arrays
 from latentmem.base.errors import hint, InputError
 from latentmem.model import blocks, compose, interface
@@ -115,10 +114,9 @@ class Decoder(interface.Base):
 
   @property
   def layout(self):
-    held = memory.find(self.memory['kind']).layout
-    return tuple((f'memory/({pattern})', axes) for pattern, axes in held) + blocks.LAYOUT + (
+    return self._mixer.layout + blocks.LAYOUT + (
         ('embed|head', ('model', 'data')),
-        ('mixer/out', ('model', 'data')),
+        ('(mixer|inner)/out', ('model', 'data')),
         # What a memory's own layout does not name is whole on every device.
         ('memory/.+', ()),
     )
@@ -152,7 +150,7 @@ class Decoder(interface.Base):
 
   def _over_layers(self, body, shared: int = 0):
     """`body`, once for each layer; its last `shared` arguments are the same for all."""
-    return nn.scan(body, variable_axes={'params': 0, 'telemetry': 0}, split_rngs={'params': True},
+    return nn.scan(body, variable_axes={'params': 0, 'telemetry': 0, 'costs': 0}, split_rngs={'params': True},
                    in_axes=(0,) + (nn.broadcast,) * shared, out_axes=0, length=self.layers,
                    unroll=1 if self.scan else self.layers)
 

@@ -26,3 +26,8 @@ def total_weight(weights_BT: jax.Array) -> jax.Array:
   """What a sum of costs is divided by; 1 where nothing is scored, so that nothing becomes 0 / 0."""
   total = jnp.sum(weights_BT)
   return jnp.where(total > 0, total, 1)
+
+
+def sown(costs) -> jax.Array:
+  """The sum of what the layers of a model sowed into 'costs'."""
+  return sum((jnp.sum(cost) for cost in jax.tree.leaves(costs)), jnp.zeros(()))

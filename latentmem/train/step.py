@@ -15,17 +15,17 @@ from latentmem.train import losses, optim
 from latentmem.train.state import fresh_carry, TrainState
 
 
-def loss_of(model, params, carry, batch, rng, total, z_loss: float = 0.0):
-  """Share of these rows in the loss -> loss, carry. `total` is the weight of all rows of the batch."""
-  carry, logits_BTV = model.apply(params, carry, batch['tokens_BT'], batch['reset_BT'], aligned=True,
-                                  rngs=dict(dropout=rng))
+def loss_of(model, params, carry, batch, rng, total, z_loss: float = 0.0, parts: int = 1):
+  """Share of these rows in the loss -> loss, carry. `total` is the weight of all rows, of which they are 1 / `parts`."""
+  (carry, logits_BTV), sown = model.apply(params, carry, batch['tokens_BT'], batch['reset_BT'], aligned=True,
+                                          rngs=dict(dropout=rng), mutable=['costs'])
   cost = losses.next_token(logits_BTV, batch['targets_BT'], batch['weights_BT'], z_loss)
-  return cost / total, jax.lax.stop_gradient(carry)
+  return cost / total + losses.sown(sown.get('costs', {})) / parts, jax.lax.stop_gradient(carry)
 
 
 def gradient(model, params, carry, batch, rng, axes, accumulate: int = 1, z_loss: float = 0.0):
   """-> loss, gradients, carry of a whole batch, read in `accumulate` parts one after another."""
-  of = jax.value_and_grad(lambda p, c, b, r: loss_of(model, p, c, b, r, total, z_loss), has_aux=True)
+  of = jax.value_and_grad(lambda p, c, b, r: loss_of(model, p, c, b, r, total, z_loss, accumulate), has_aux=True)
   total = losses.total_weight(batch['weights_BT'])
   if accumulate == 1:
     (loss, carry), grads = of(params, carry, batch, rng)

@@ -113,6 +113,20 @@ def test_every_option_reads_chunks_as_it_reads_tokens(fields):
     assert np.abs(plain[0](plain[1], x)[1] - whole[1]).max() > 1e-6
 
 
+def test_writing_costs_what_it_is_said_to_cost():
+  """...of the tokens that are written, and no others."""
+  cell = memory.make('titans', width=8, chunk=4, heads=2, state_dtype='float64', write_cost=0.3)
+  read, start, params, x = in_numpy.setting(memory, 'titans', heads=2, write_cost=0.3)
+  mask, write = np.arange(11) < [[11], [6]], np.arange(11) % 2 == np.zeros((2, 1))
+  shares = in_numpy.gate(params, 'share', x)
+  for given, paid in ((dict(), 1), (dict(mask_BT=mask), mask), (dict(write_BT=write), write)):
+    _, sown = cell.apply({'params': params}, start, x, mutable=['costs'], **given)
+    assert_close(sown['costs']['writing'], 0.3 * np.mean(shares * np.broadcast_to(paid, mask.shape)[..., None]))
+  _, sown = memory.make('titans', width=8, chunk=4, heads=2, state_dtype='float64').apply(
+      {'params': params}, start, x, mutable=['costs'])
+  assert not sown
+
+
 @pytest.mark.parametrize('fields', LENDING, ids=str)
 def test_what_the_layer_below_lends_is_added_to_the_weights_while_they_are_used(fields):
   """...token by token, against the memory without it started at weights moved by as much, chunk after chunk."""

@@ -139,6 +139,17 @@ def test_telemetry_is_per_layer_and_token_and_changes_nothing(kind='mac'):
     assert watched[name].shape[:2] == (it.layers, promises.BATCH) and watched[name].shape[-1] == 2
 
 
+@pytest.mark.parametrize('kind', ['mag', 'mac'])
+def test_what_layers_cost_is_told_once_a_layer(kind):
+  it = subjects.decoder(kind, 'titans')
+  subject, it = subjects.language(kind, 'titans'), it.clone(memory=it.memory | dict(write_cost=0.5))
+  read = lambda parallel: it.apply(subject.params, subject.fresh, subject.x[:, :16], parallel=parallel, aligned=True,
+                                   mutable=['costs'])
+  costs = read(True)[1]['costs']['block']['mixer']['memory']['writing']
+  assert costs.shape == (it.layers,) and np.all((0 < np.asarray(costs)) & (np.asarray(costs) < 0.5))
+  assert_close(costs, read(False)[1]['costs']['block']['mixer']['memory']['writing'])
+
+
 def test_the_start_is_near_uniform():
   it = model.make('decoder', width=64, memory=dict(kind='linear', chunk=8))
   params = interface.init_params(it, jax.random.key(0))

@@ -57,6 +57,23 @@ def test_accumulation_equals_the_whole_batch(x64, parts_):
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13), whole, split)
 
 
+def test_what_a_model_says_it_costs_is_in_the_loss_once(x64):
+  memory = dict(kind='titans', heads=1, chunk=4)
+  made = lambda **more: parts.build(small.config(model_fields=dict(
+      dtype='float64', state_dtype='float64', layers=2, memory=memory | more))).model
+  costly, free = made(write_cost=0.3), made()
+  params = jax.tree.map(lambda p: p.astype('float64'), states.create(costly, steps.optax.identity(), 8,
+                                                                    jax.random.key(0)).params)
+  carry, batch, axes = states.fresh_carry(costly, params, 8), small.batch(), states.batch_axes(costly, params)
+  loss = lambda model, n: steps.gradient(model, params, carry, batch, jax.random.key(0), axes, n)[:2]
+  whole, split, none = loss(costly, 1), loss(costly, 4), loss(free, 1)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13), whole, split)
+  # Two layers, r starting at 0.5 for every token.
+  assert whole[0] - none[0] == pytest.approx(2 * 0.3 * 0.5)
+  share = lambda grads: grads['params']['block']['mixer']['memory']['share_bias']
+  assert np.all(share(whole[1]) > share(none[1]))
+
+
 def test_rows_split_and_join_again():
   tree, axes = dict(a=jnp.arange(24).reshape(2, 6, 2), b=jnp.arange(6), c=jnp.ones(3)), dict(a=1, b=0, c=-1)
   split = steps.split_rows(tree, axes, 3)

@@ -9,6 +9,7 @@ from flax import linen as nn
 import jax
 
 from latentmem import memory
+from latentmem.base.errors import InputError
 from latentmem.model import blocks
 
 
@@ -43,6 +44,12 @@ class Base(nn.Module):
     if not self.remembers or memory.find(self.memory_fields['kind']).resets_anywhere:
       return 1
     return self.memory_fields['chunk']
+
+  @property
+  def layout(self) -> tuple:
+    """Which axes of a mesh its memory's parameters lie on: see `base.sharding`."""
+    held = memory.find(self.memory_fields['kind']).layout if self.remembers else ()
+    return tuple((f'memory/({pattern})', axes) for pattern, axes in held)
 
   def make_memory(self):
     """The memory, to be assigned to `self.memory` in `setup`."""
@@ -85,3 +92,8 @@ class Attentive(Base):
     """Attention that sees `window` tokens, to be assigned to `self.attention` in `setup`."""
     return blocks.Attention(self.width, self.heads, self.head_width, window, self.persistent, self.rope_base, self.conv,
                             self.qk_norm, out_scale)
+
+
+def no_weight_residual(kind: str) -> InputError:
+  """The error of a composition whose memory takes nothing from the layer below."""
+  return InputError(f'{kind} hands no weights from layer to layer; choose another composition, or no weight_residual.')

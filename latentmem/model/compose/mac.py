@@ -44,8 +44,7 @@ class Mac(interface.Attentive):
       raise InputError(
           f'mac needs segments of whole chunks, not segment {self.segment} with chunk {self.memory.chunk}.')
     if self.memory.nothing_lent(1, 1):
-      raise InputError('mac reads its memory segment by segment, and no layer lends to the next; '
-                       'choose another composition, or no weight_residual.')
+      raise interface.no_weight_residual('mac')
     self.attention_norm, self.memory_norm = blocks.RMSNorm(), blocks.RMSNorm()
     start = nn.initializers.variance_scaling(self.out_scale**2, 'fan_in', 'normal')
     self.out = self.param('out', start, (self.width, self.width), jnp.float32)
@@ -83,7 +82,7 @@ class Mac(interface.Attentive):
       return mixer.read(state, *inputs, parallel, aligned, whole)
 
     scan = nn.scan(nn.remat(body, prevent_cse=False), variable_broadcast='params', split_rngs={'params': False},
-                   variable_axes={'telemetry': 1}, in_axes=1, out_axes=1)
+                   variable_axes={'telemetry': 1, 'costs': 0}, in_axes=1, out_axes=1)
     state, y_BNUD = scan(self, state, jax.tree.map(lay, (x_BTD, heads, drive, reset_BT, mask_BT)))
     if self.remembers and self.is_mutable_collection('telemetry'):
       for name, value_BNU in self.memory.variables.get('telemetry', {}).items():
@@ -91,6 +90,9 @@ class Mac(interface.Attentive):
         per_token = value_BNU.shape[2] == y_BNUD.shape[2]
         flat = take(value_BNU) if per_token else value_BNU.reshape((batch, -1) + value_BNU.shape[3:])
         self.memory.put_variable('telemetry', name, flat)
+    if self.remembers and self.is_mutable_collection('costs'):
+      for name, value_N in self.memory.variables.get('costs', {}).items():
+        self.memory.put_variable('costs', name, jnp.mean(value_N))
     return state, take(y_BNUD)
 
   def read(self, state, x_BUD, heads, drive, reset_BU, mask_BU, parallel, aligned, whole):
