@@ -15,15 +15,17 @@ from latentmem.model import compose
 def get_config(choice: str = 'mag,titans') -> ml_collections.ConfigDict:
   join, _, kind = choice.partition(',')
   kind = kind or 'titans'
-  # Nothing but the needle is worth writing, and it has to last: what is not written does not fade either.
-  remembers = memory.known_fields(kind, chunk=64, heads=1, head_width=64, expansion=2, decay=False)
-  joins = compose.known_fields(join, heads=2, window=32, segment=64)
+  # Nothing but the needle is worth writing, and it has to last: nothing fades, writing has its price, and the haystack,
+  # once learned, pulls at nothing.
+  remembers = memory.known_fields(kind, chunk=64, heads=1, head_width=64, expansion=2, decay=False, step_scale=0.1,
+                                  share_start=0.1, write_cost=0.1, value_norm=True)
+  joins = compose.known_fields(join, heads=2, window=32, segment=64, join='sum')
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=-1, model=1),
-      model=model.fields('decoder', vocab=0, width=64, layers=2, ff=0.0, tie=False, remat='none', scan=False,
+      model=model.fields('decoder', vocab=0, width=64, layers=1, ff=0.0, tie=False, remat='none', scan=False,
                          compose=dict(kind=join) | joins, memory=dict(kind=kind) | remembers),
       data=data.fields(dict(kind='task', task=dict(kind='needle', length=256, prompt='short'))),
-      train=train.fields(steps=3000, rows=8, length=256, learning_rate=1e-2, warmup=50, evaluate_every=500,
+      train=train.fields(steps=4000, rows=8, length=256, learning_rate=1e-2, warmup=50, evaluate_every=500,
                          save_every=500),
       evaluate=train.evaluate_fields(rows=8)))

@@ -45,6 +45,8 @@ class Titans(parts.Heads):
     bound: Soft limit on the size of a chunk's change of each matrix; 0 for none.
     orthogonal: Newton-Schulz steps on a chunk's change of each matrix; 0 for none.
     renormalise: Whether each matrix returns to its first size when a chunk is full.
+    value_norm: Whether values have a root mean square of at most 1, which the network's norm can reach: what is read again
+      and again is then learned, where larger values pull at the weights for ever.
     write_cost: What training pays for r, in nats a scored token at r = 1 everywhere: gates close over what is not worth
       writing, which keeps long texts from washing out what is.
   """
@@ -65,6 +67,7 @@ class Titans(parts.Heads):
   bound: float = 0.0
   orthogonal: int = 0
   renormalise: bool = False
+  value_norm: bool = False
   write_cost: float = 0.0
 
   resets_anywhere = False
@@ -157,6 +160,8 @@ class Titans(parts.Heads):
 
   def driven(self, written_BTD, q, *kv):
     k_BTHPK, v_BTHPK = (jnp.stack(each, axis=3) for each in (kv[:self.pairs], kv[self.pairs:]))
+    if self.value_norm:
+      v_BTHPK = parts.rms_norm(v_BTHPK, 1e-2)
     drive = dict(
         q=parts.unit(q), k=parts.unit(k_BTHPK), v=v_BTHPK,
         log_keep=jax.nn.log_sigmoid(-self.logits(written_BTD, self.forget)),

@@ -50,10 +50,12 @@ def surprise_gradient(weights, gain, bias, key, value):
   return gradient
 
 
-def loop(p, x_TD, depth, scale, forget_to):
+def loop(p, x_TD, depth, scale, forget_to, value_norm):
   """The whole layer for one sequence, head after head, token after token."""
   q, *kv = in_numpy.qkv(p, x_TD)
   pairs = len(kv) // 2
+  if value_norm:
+    kv = [*kv[:pairs], *(v / np.sqrt(np.mean(v * v, -1, keepdims=True) + 1e-2) for v in kv[pairs:])]
   a, e, r = (in_numpy.gate(p, name, x_TD) for name in ('forget', 'keep', 'share'))
   y = np.zeros_like(q)
   for h in range(HEADS):
@@ -76,18 +78,19 @@ def loop(p, x_TD, depth, scale, forget_to):
   return in_numpy.answer(p, y, x_TD)
 
 
-@pytest.mark.parametrize('depth, forget_to, pairs', [*((depth, 'zero', 1) for depth in (1, 2, 3, 4)),
-                                                     (2, 'start', 1), (3, 'start', 2), (1, 'zero', 3)])
-def test_the_paper_in_a_loop(depth, forget_to, pairs):
+@pytest.mark.parametrize('depth, forget_to, pairs, value_norm', [
+    *((depth, 'zero', 1, False) for depth in (1, 2, 3, 4)),
+    (2, 'start', 1, True), (3, 'start', 2, False), (1, 'zero', 3, True)])
+def test_the_paper_in_a_loop(depth, forget_to, pairs, value_norm):
   cell = memory.make('titans', width=WIDTH, heads=HEADS, chunk=CHUNK, depth=depth, forget_to=forget_to, pairs=pairs,
-                     state_dtype='float64')
+                     value_norm=value_norm, state_dtype='float64')
   x = jax.random.normal(jax.random.key(0), (BATCH, LENGTH, WIDTH))
   start = lambda cell, x, parallel=True: cell(cell.init_state(BATCH, x.dtype), x, parallel=parallel)
   keys = iter(jax.random.split(jax.random.key(2), 100))
   params = jax.tree.map(lambda w: w.astype('float64') + 0.3 * jax.random.normal(next(keys), w.shape),
                         cell.init(jax.random.key(1), x, method=start))
   p = jax.tree.map(np.asarray, params['params'])
-  want = np.stack([loop(p, x_TD, depth, cell.step_scale, forget_to) for x_TD in np.asarray(x)])
+  want = np.stack([loop(p, x_TD, depth, cell.step_scale, forget_to, value_norm) for x_TD in np.asarray(x)])
   for parallel in (True, False):
     _, y = jax.jit(lambda p, x, parallel=parallel: cell.apply(p, x, parallel, method=start))(params, x)
     # The loop's slope of GELU is a central difference, good to about 1e-9.
