@@ -45,8 +45,8 @@ class Titans(parts.Heads):
     bound: Soft limit on the size of a chunk's change of each matrix; 0 for none.
     orthogonal: Newton-Schulz steps on a chunk's change of each matrix; 0 for none.
     renormalise: Whether each matrix returns to its first size when a chunk is full.
-    value_norm: Whether values have a root mean square of at most 1, which the network's norm can reach: what is read again
-      and again is then learned, where larger values pull at the weights for ever.
+    value_norm: Whether values have a root mean square of at most 1, which the network's norm can reach: what is read
+      again and again is then learned, where larger values pull at the weights for ever.
     write_cost: What training pays for r, in nats a scored token at r = 1 everywhere: gates close over what is not worth
       writing, which keeps long texts from washing out what is.
   """

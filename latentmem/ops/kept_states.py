@@ -1,7 +1,7 @@
 """Attention over states kept on the way: token t asks the last M of those that were kept, one every `stride` tokens.
 
-Places lie on a grid: chunk n holds states n S .. n S + S - 1, the last tokens of its S strides; what was kept before the
-first chunk has negative places. Documents begin where chunks begin, and see nothing kept before.
+Places lie on a grid: chunk n holds states n S .. n S + S - 1, the last tokens of its S strides; what was kept before
+the first chunk has negative places. Documents begin where chunks begin, and see nothing kept before.
 B batch, T tokens, N chunks of C tokens, S states kept in a chunk, M states seen, H heads, K head width.
 """
 

@@ -3,8 +3,8 @@
     x1       x2         x3       ...     read
     x1       x1 x2      x1 x2 x3 ...     asked, at every token
 
-Merrill, Petty & Sabharwal 2024 (arXiv 2404.08819). In S5 and A5, which are not solvable, following the product is as hard
-as any problem of NC1; in Z60 and S3 and S4 a constant number of layers of attention can do it.
+Merrill, Petty & Sabharwal 2024 (arXiv 2404.08819). In S5 and A5, which are not solvable, following the product is as
+hard as any problem of NC1; Z60, S3 and S4 are solvable.
 
 An element is a token: permutations in the order of their one-line forms, numbers of Z60 as they are; 0 is the neutral
 one. x y means x first, then y.
@@ -30,8 +30,8 @@ class WordProblem(interface.Base):
   Attributes:
     group: One of S3, S4, S5, A5, Z60.
     length: Elements in an example. Trained at one, tested at longer.
-    inputs: 'all' draws any element; 'generators' one of two: a transposition and the long cycle in S3, S4, S5, a cycle of
-      three and one of five in A5, 1 and -1 in Z60.
+    inputs: 'all' draws any element; 'generators' one of two: a transposition and the long cycle in S3, S4, S5, a cycle
+      of three and one of five in A5, 1 and -1 in Z60.
     shortest: Training examples are of every length from here to `length`, the rest padded behind them; 0 fills `length`
       always, as held-out ones do.
   """

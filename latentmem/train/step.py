@@ -16,7 +16,7 @@ from latentmem.train.state import fresh_carry, TrainState
 
 
 def loss_of(model, params, carry, batch, rng, total, z_loss: float = 0.0, parts: int = 1):
-  """Share of these rows in the loss -> loss, carry. `total` is the weight of all rows, of which they are 1 / `parts`."""
+  """Share of these rows in the loss -> loss, carry. They are 1 / `parts` of all rows, whose weight is `total`."""
   (carry, logits_BTV), sown = model.apply(params, carry, batch['tokens_BT'], batch['reset_BT'], aligned=True,
                                           rngs=dict(dropout=rng), mutable=['costs'])
   cost = losses.next_token(logits_BTV, batch['targets_BT'], batch['weights_BT'], z_loss)

@@ -90,8 +90,8 @@ def test_it_starts_as_nothing_and_is_fresh_at_zero():
 
 
 @pytest.mark.parametrize('fields, told', [
-    (dict(recurrence='ful'), "did you mean 'full'"), (dict(stride=3), 'divide its chunk of 4'), (dict(heads=4), 'heads=4'),
-    (dict(kept=-1), 'kept=-1'), (dict(forget_start=1.0), 'forget_start')])
+    (dict(recurrence='ful'), "did you mean 'full'"), (dict(stride=3), 'divide its chunk of 4'),
+    (dict(heads=4), 'heads=4'), (dict(kept=-1), 'kept=-1'), (dict(forget_start=1.0), 'forget_start')])
 def test_fields_that_make_no_sense_are_refused(fields, told):
   with pytest.raises(InputError, match=told):
     in_numpy.setting(memory, 'token_state', **SMALL | fields)

@@ -188,7 +188,8 @@ def test_wrong_fields_are_refused_with_what_would_do(chosen, said):
     (dict(compose=dict(heads=3)), '3 heads do not divide a width of 128'), (dict(remat='ful'), "'full'"),
     (dict(compose=dict(join='gatee')), "'gate'"),
     (dict(compose=dict(kind='mac'), memory=dict(weight_residual=True)), 'no weight_residual'),
-    (dict(compose=dict(kind='plain'), memory=dict(kind='titans_network', weight_residual=True)), 'no weight_residual'), (dict(compose=dict(window=0)), 'at least 1'),
+    (dict(compose=dict(kind='plain'), memory=dict(kind='titans_network', weight_residual=True)), 'no weight_residual'),
+    (dict(compose=dict(window=0)), 'at least 1'),
     (dict(compose=dict(head_width=5)), 'even head width'),
 ])
 def test_fields_that_do_not_fit_one_another_are_refused(chosen, said):

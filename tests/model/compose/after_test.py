@@ -65,7 +65,7 @@ def test_a_stack_of_two_memories_is_on_record_laid_out_and_aligned_to_both():
 @pytest.mark.parametrize('chosen, said', [
     (dict(compose=dict(kind='after', inside=dict(kind='mga'))), "'mag'"),
     (dict(compose=dict(kind='after', inside=dict(kind='mag', windw=8))), "'window'"),
-    (dict(compose=dict(kind='after', inside=dict(kind='attention'), inside_memory=dict(kind='titans'))), "choose 'none'"),
+    (dict(compose=dict(kind='after', inside_memory=dict(kind='titans'))), "choose 'none'"),
     (dict(compose=dict(kind='after'), memory=dict(kind='titans', weight_residual=True)), 'no weight_residual')])
 def test_fields_that_do_not_fit_are_refused(chosen, said):
   with pytest.raises(InputError, match=said):

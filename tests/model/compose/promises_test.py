@@ -13,9 +13,11 @@ from tests.model import subjects
 pytestmark = pytest.mark.usefixtures('x64')
 
 # Memories whose documents start at chunks and anywhere, and attention alone.
-FULL = [('after', 'token_state'), ('mac', 'titans'), ('mag', 'titans'), ('mal', 'linear'), ('attention', 'none'), ('mac', 'none')]
+FULL = [('after', 'token_state'), ('mac', 'titans'), ('mag', 'titans'), ('mal', 'linear'),
+        ('attention', 'none'), ('mac', 'none')]
 # What is left hands its parts through; a memory alone has kept its promises by itself.
-SHORT = [('after', 'titans'), ('plain', 'linear'), ('mac', 'linear'), ('mal', 'titans'), ('mag', 'none'), ('mal', 'none')]
+SHORT = [('after', 'titans'), ('plain', 'linear'), ('mac', 'linear'), ('mal', 'titans'),
+         ('mag', 'none'), ('mal', 'none')]
 
 
 @pytest.mark.parametrize('promise', promises.ALL, ids=lambda promise: promise.__name__)
