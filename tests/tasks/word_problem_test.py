@@ -66,7 +66,8 @@ def test_training_lengths_vary_and_held_out_ones_do_not():
 
 
 @pytest.mark.parametrize('fields, says', [
-    (dict(group='S6'), 'S5'), (dict(inputs='generator'), "did you mean 'generators'"), (dict(shortest=40), 'shortest=40'),
+    (dict(group='S6'), 'S5'), (dict(inputs='generator'), "did you mean 'generators'"),
+    (dict(shortest=40), 'shortest=40'),
     (dict(length=0), 'length=0')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
