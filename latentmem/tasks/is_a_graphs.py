@@ -1,0 +1,144 @@
+"""Graphs of "every A is a B", with two families, and a question that only a walk answers: is the root a target or not?
+
+Node 0 and node 1 found a family each; a node's label is 1 where node 0 reaches it, 2 where node 1 does, 3 where both
+do, 0 for the few that neither does. The root is one of the two, the target a leaf that it reaches, the wrong option a leaf
+that it does not.
+
+The recipe is fitted to the public test and validation files of ProsQA (Hao et al. 2024, arXiv 2412.06769), whose
+training set cannot be had: 22.8 +- 2.0 nodes, 36.0 +- 5.8 edges, a shortest path of 3.8. In those files the option that
+lies farther from every node without parents is right nine times in ten; `matched` draws options that lie equally far,
+so that this rule is right half the time.
+"""
+
+import collections
+from typing import NamedTuple
+
+import numpy as np
+
+NODES, SPREAD, FEWEST, MOST = 22.8, 1.95, 14, 28
+# Where a node takes its parents from: family 0, family 1, anywhere but below both.
+FAMILY_0, FAMILY_1 = 0.40, 0.53
+PARENTS = 1.5
+FOUNDER, STRAY, BY_DEPTH = 0.73, 0.27, (1.02, 1.17, 1.25)
+STRAYS, STRAYS_FADE = 0.108, 6.5
+# Of shortest paths from root to target.
+HOPS = {3: 0.4075, 4: 0.4375, 5: 0.131, 6: 0.024}
+ROOT_IS_1 = 0.62
+
+
+class Problem(NamedTuple):
+  """A question about a graph.
+
+  Attributes:
+    nodes: How many there are.
+    edges: (parent, child), as they came about: every parent is one.
+    root, target, wrong: Nodes.
+    path: Nodes of one shortest path from root to target.
+  """
+
+  nodes: int
+  edges: list[tuple[int, int]]
+  root: int
+  target: int
+  wrong: int
+  path: list[int]
+
+
+def draw(rng: np.random.Generator, matched: bool = False, hops: tuple[int, ...] = ()) -> Problem:
+  """A problem whose shortest path is one of `hops`, each as often; () has them as often as the public files.
+
+  Matched problems take what length comes: long ones are too rare to wait for.
+  """
+  lengths = hops or tuple(HOPS)
+  if not matched:
+    share = np.array([1.0 if hops else HOPS[length] for length in lengths])
+    lengths = (int(rng.choice(lengths, p=share / share.sum())),)
+  root = int(rng.random() < (0.5 if matched else ROOT_IS_1))
+  while True:
+    nodes, edges, labels = graph(rng)
+    options = pairs(nodes, edges, labels, root, lengths, matched)
+    if options:
+      target, wrong = options[rng.integers(len(options))]
+      return Problem(nodes, edges, root, target, wrong, shortest(edges, root, target))
+
+
+def graph(rng: np.random.Generator) -> tuple[int, list[tuple[int, int]], list[int]]:
+  """-> nodes, edges, labels."""
+  count = int(np.clip(round(rng.normal(NODES, SPREAD)), FEWEST, MOST))
+  labels, depths, edges = [1, 2], [0, 0], []
+  for node in range(2, count):
+    if node < count - 1 and rng.random() < STRAYS * np.exp(-(node - 2) / STRAYS_FADE):
+      labels.append(0)
+      depths.append(0)
+      continue
+    parents = _parents(rng, labels, depths)
+    edges += [(parent, node) for parent in parents]
+    labels.append(int(np.bitwise_or.reduce([labels[p] for p in parents])))
+    depths.append(1 + max(depths[p] for p in parents))
+  return _without_lonely(count, edges, labels)
+
+
+def _parents(rng, labels, depths) -> list[int]:
+  """Parents of the next node, at least one of them of a family."""
+  family = rng.random()
+  barred = (2, 3) if family < FAMILY_0 else (1, 3) if family < FAMILY_0 + FAMILY_1 else (3,)
+  pool = [node for node, label in enumerate(labels) if label not in barred]
+  weight = lambda node: (FOUNDER if node < 2 else STRAY if labels[node] == 0 else BY_DEPTH[min(depths[node], 3) - 1])
+  weights = np.array([weight(node) for node in pool])
+  count = 0
+  while count == 0:
+    count = rng.poisson(PARENTS)
+  chosen = rng.choice(pool, min(count, len(pool)), replace=False, p=weights / weights.sum())
+  parents = [int(node) for node in chosen]
+  if not any(labels[node] for node in parents):
+    parents[0] = int(rng.choice([node for node in pool if labels[node]]))
+  return sorted(set(parents))
+
+
+def _without_lonely(count, edges, labels):
+  """Nodes without any edge, but for the founders, are left out."""
+  kept = sorted({0, 1}.union(*edges))
+  number = {node: i for i, node in enumerate(kept)}
+  return len(kept), [(number[a], number[b]) for a, b in edges], [labels[node] for node in kept]
+
+
+def pairs(nodes, edges, labels, root, lengths, matched) -> list[tuple[int, int]]:
+  """Every (target, wrong) that asks a fair question of this graph."""
+  parents = {child for _, child in edges}
+  leaves = set(range(2, nodes)) - {parent for parent, _ in edges}
+  near, other = distances(edges, root), distances(edges, 1 - root)
+  targets = [leaf for leaf in leaves if near.get(leaf) in lengths]
+  wrongs = [leaf for leaf in leaves if leaf not in near and labels[leaf]]
+  if not matched:
+    return [(target, wrong) for target in sorted(targets) for wrong in sorted(wrongs)]
+  founders = [distances(edges, node) for node in range(nodes) if node not in parents]
+  least = lambda leaf: min(far[leaf] for far in founders if leaf in far)
+  return [(target, wrong) for target in sorted(targets) for wrong in sorted(wrongs)
+          if target not in other and other.get(wrong) == near[target] and least(target) == least(wrong)]
+
+
+def children(edges) -> dict[int, list[int]]:
+  """Of every node that has any."""
+  below = collections.defaultdict(list)
+  for parent, child in edges:
+    below[parent].append(child)
+  return below
+
+
+def distances(edges, start: int) -> dict[int, int]:
+  """Steps from `start` to every node that it reaches."""
+  below, far, line = children(edges), {start: 0}, [start]
+  for node in line:
+    for child in below.get(node, ()):
+      if child not in far:
+        far[child] = far[node] + 1
+        line.append(child)
+  return far
+
+
+def shortest(edges, start: int, end: int) -> list[int]:
+  """The nodes of the shortest path whose later nodes come first where there are several."""
+  far, path = distances(edges, start), [end]
+  while path[-1] != start:
+    path.append(min(a for a, b in edges if b == path[-1] and far.get(a) == far[path[-1]] - 1))
+  return path[::-1]
