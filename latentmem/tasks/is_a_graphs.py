@@ -1,8 +1,8 @@
 """Graphs of "every A is a B", with two families, and a question that only a walk answers: is the root a target or not?
 
 Node 0 and node 1 found a family each; a node's label is 1 where node 0 reaches it, 2 where node 1 does, 3 where both
-do, 0 for the few that neither does. The root is one of the two, the target a leaf that it reaches, the wrong option a leaf
-that it does not.
+do, 0 for the few that neither does. The root is one of the two, the target a leaf that it reaches, the wrong option a
+leaf that it does not.
 
 The recipe is fitted to the public test and validation files of ProsQA (Hao et al. 2024, arXiv 2412.06769), whose
 training set cannot be had: 22.8 +- 2.0 nodes, 36.0 +- 5.8 edges, a shortest path of 3.8. In those files the option that
