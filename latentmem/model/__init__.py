@@ -44,8 +44,8 @@ def _joined(mixer: dict, held: dict, held_chosen: bool = True) -> tuple[dict, di
   """All fields of a composition and of its memory; those of a composition inside it too."""
   join = compose.find(mixer['kind'])
   mixer = _nested(compose, mixer, join.given)
-  if 'inside' in mixer:
-    mixer['inside'], mixer['inside_memory'] = _joined(dict(mixer['inside']), dict(mixer['inside_memory']))
+  if 'mixer' in mixer:
+    mixer['mixer'], mixer['mixer_memory'] = _joined(dict(mixer['mixer']), dict(mixer['mixer_memory']))
   if not join.takes_memory:
     if held['kind'] != 'none' and held_chosen:
       raise InputError(f"composition {mixer['kind']!r} has no memory; found memory {held['kind']!r}, choose 'none'.")

@@ -22,12 +22,12 @@ class After(interface.Base):
   """What mixes, then the memory.
 
   Attributes:
-    inside: Kind and fields of the composition that mixes first.
-    inside_memory: Kind and fields of that one's memory.
+    mixer: Kind and fields of the composition that mixes first.
+    mixer_memory: Kind and fields of that one's memory.
   """
 
-  inside: Any = dataclasses.field(default_factory=lambda: dict(kind='attention'))
-  inside_memory: Any = dataclasses.field(default_factory=lambda: dict(kind='none'))
+  mixer: Any = dataclasses.field(default_factory=lambda: dict(kind='attention'))
+  mixer_memory: Any = dataclasses.field(default_factory=lambda: dict(kind='none'))
 
   def setup(self):
     self.inner = self._inner()
@@ -38,9 +38,9 @@ class After(interface.Base):
         self.out = self.param('out', nn.initializers.zeros, (2 * self.width, self.width), jnp.float32)
 
   def _inner(self, **where):
-    fields = dict(self.inside)
+    fields = dict(self.mixer)
     return compose.find(fields.pop('kind'))(
-        width=self.width, memory_fields=self.inside_memory, state_dtype=self.state_dtype, out_scale=self.out_scale,
+        width=self.width, memory_fields=self.mixer_memory, state_dtype=self.state_dtype, out_scale=self.out_scale,
         **fields, **where)
 
   @property

@@ -13,7 +13,7 @@ from tests.model import subjects
 
 pytestmark = pytest.mark.usefixtures('x64')
 
-STACK = dict(compose=dict(kind='after', inside=dict(kind='mag', window=8), inside_memory=dict(kind='titans', chunk=16)),
+STACK = dict(compose=dict(kind='after', mixer=dict(kind='mag', window=8), mixer_memory=dict(kind='titans', chunk=16)),
              memory=dict(kind='token_state', chunk=32))
 
 
@@ -52,8 +52,8 @@ def test_it_starts_as_the_mixer_alone(held):
 
 def test_a_stack_of_two_memories_is_on_record_laid_out_and_aligned_to_both():
   fields = model.fields('decoder', **STACK)
-  assert fields['compose']['inside']['window'] == 8 and fields['compose']['inside']['persistent'] == 4
-  assert fields['compose']['inside_memory']['depth'] == 2 and fields['memory']['recurrence'] == 'input'
+  assert fields['compose']['mixer']['window'] == 8 and fields['compose']['mixer']['persistent'] == 4
+  assert fields['compose']['mixer_memory']['depth'] == 2 and fields['memory']['recurrence'] == 'input'
   assert model.fields(**fields) == fields
   it = model.make(**fields)
   assert it.align == 32
@@ -63,9 +63,9 @@ def test_a_stack_of_two_memories_is_on_record_laid_out_and_aligned_to_both():
 
 
 @pytest.mark.parametrize('chosen, said', [
-    (dict(compose=dict(kind='after', inside=dict(kind='mga'))), "'mag'"),
-    (dict(compose=dict(kind='after', inside=dict(kind='mag', windw=8))), "'window'"),
-    (dict(compose=dict(kind='after', inside_memory=dict(kind='titans'))), "choose 'none'"),
+    (dict(compose=dict(kind='after', mixer=dict(kind='mga'))), "'mag'"),
+    (dict(compose=dict(kind='after', mixer=dict(kind='mag', windw=8))), "'window'"),
+    (dict(compose=dict(kind='after', mixer_memory=dict(kind='titans'))), "choose 'none'"),
     (dict(compose=dict(kind='after'), memory=dict(kind='titans', weight_residual=True)), 'no weight_residual')])
 def test_fields_that_do_not_fit_are_refused(chosen, said):
   with pytest.raises(InputError, match=said):
