@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 import datetime
+import json
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
@@ -26,7 +27,7 @@ def gather(paths: Iterable[str], command: str, note: str, date: datetime.date) -
       if result[name] != results[0][name]:
         raise InputError(f'{run.path} and {runs[0].path} differ in {name}: {result[name]} and {results[0][name]}.')
   scores = [dict(name=run.path.name, **{k: v for k, v in result.items() if k not in (*SHARED, 'data')},
-                 gradient=gradients(run)) for run, result in zip(runs, results)]
+                 gradient=gradients(run), evaluations=evaluations(run)) for run, result in zip(runs, results)]
   return dict(command=command, date=date.isoformat(), **{name: results[0][name] for name in SHARED}, scores=scores,
               note=note)
 
@@ -37,3 +38,9 @@ def gradients(run: records.Run) -> dict:
   norms = sorted(row['grad_norm'] for row in rows if row['grad_norm'] is not None)
   return dict(largest=norms[-1] if norms else None, median=norms[len(norms) // 2] if norms else None,
               non_finite=sum(row['loss'] is None or row['grad_norm'] is None for row in rows))
+
+
+def evaluations(run: records.Run) -> list[dict]:
+  """What `launch.evaluate` found: the fields that it was given anew, and the scores."""
+  found = [json.loads(path.read_text()) for path in sorted((run.path / 'evaluations').glob('*.json'))]
+  return [{name: each[name] for name in ('step', 'overrides', 'heldout')} for each in found]

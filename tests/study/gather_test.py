@@ -1,6 +1,7 @@
 """Runs are gathered whole, and only such as may stand in one table."""
 
 import datetime
+import json
 
 import pytest
 
@@ -28,6 +29,14 @@ def test_a_record_has_an_entry_a_run_and_what_they_share(tmp_path):
   assert [score['name'] for score in record['scores']] == ['a', 'b']
   assert record['scores'][0]['gradient'] == dict(largest=3.0, median=2.0, non_finite=0)
   assert record['scores'][1]['gradient']['non_finite'] == 1
+
+
+def test_what_was_evaluated_comes_along(tmp_path):
+  path = finished(tmp_path / 'a')
+  told = dict(step=3, overrides={'data.task.length': '9'}, heldout=dict(accuracy=0.25))
+  (tmp_path / 'a' / 'evaluations').mkdir()
+  (tmp_path / 'a' / 'evaluations' / 'long.json').write_text(json.dumps(told | dict(versions={})))
+  assert gather.gather([path], '', '', DAY)['scores'][0]['evaluations'] == [told]
 
 
 def test_runs_of_two_commits_are_refused(tmp_path):
