@@ -29,6 +29,13 @@ def rms_norm(x: jax.Array, eps: float = 1e-5) -> jax.Array:
   return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + eps)
 
 
+def logit(name: str, start: float) -> float:
+  """The bias with which a gate starts at `start`. Raises InputError for what no gate can be."""
+  if not 0 < start < 1:
+    raise InputError(f'{name}_start={start} must lie between 0 and 1, both excluded.')
+  return math.log(start) - math.log1p(-start)
+
+
 class Heads(interface.Base):
   """A memory of independent heads. Subclasses add their gates in `setup`, and the cell.
 
@@ -101,12 +108,9 @@ class Heads(interface.Base):
 
   def scalar(self, name: str, start: float, shape: tuple[int, ...] | None = None):
     """Declares a gate for `logits`: one number per token and head, whose sigmoid starts at `start` everywhere."""
-    if not 0 < start < 1:
-      raise InputError(f'{name}_start={start} must lie between 0 and 1, both excluded.')
     shape = shape or (self.heads,)
-    logit = math.log(start) - math.log1p(-start)
     return (self.param(name, nn.initializers.zeros, (self.width, *shape), jnp.float32),
-            self.param(f'{name}_bias', nn.initializers.constant(logit), shape, jnp.float32))
+            self.param(f'{name}_bias', nn.initializers.constant(logit(name, start)), shape, jnp.float32))
 
   def logits(self, x_BTD, scalar) -> jax.Array:
     """A gate's logit, [B, T, H], in state_dtype."""

@@ -11,8 +11,6 @@ follow what 'input' cannot: products in groups that are not solvable (Merrill et
 B batch, T tokens, C tokens in a chunk, D model width, R state width, H heads of K = R / H, M states kept, S stride.
 """
 
-import math
-
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -62,7 +60,7 @@ class TokenState(interface.Base):
     into = nn.initializers.variance_scaling(1.0, 'fan_in', 'truncated_normal', in_axis=0, out_axis=-1, batch_axis=1)
     self.compress = self.param('compress', parts.FROM_MODEL, (self.width, size), f32)
     self.gates = self.param('gates', into, (size, 3, size), f32)
-    starts = [math.log(start) - math.log1p(-start) for start in (self.forget_start, self.write_start)]
+    starts = [parts.logit('forget', self.forget_start), parts.logit('write', self.write_start)]
     self.gates_bias = self.param('gates_bias', lambda key, shape, dtype: jnp.broadcast_to(
         jnp.asarray([*starts, 0.0], dtype)[:, None], shape), (3, size), f32)
     if self.recurrence == 'full':
@@ -83,9 +81,6 @@ class TokenState(interface.Base):
     if self.kept < 0 or self.size < 1 or self.heads < 1 or self.size % self.heads:
       raise InputError(f'token_state needs kept >= 0 and heads that divide its state; it got kept={self.kept}, '
                        f'heads={self.heads} and a state of {self.size}.')
-    for name in ('forget_start', 'write_start'):
-      if not 0 < (start := getattr(self, name)) < 1:
-        raise InputError(f'{name}={start} must lie between 0 and 1, both excluded.')
 
   @property
   def size(self) -> int:
@@ -166,12 +161,11 @@ class TokenState(interface.Base):
     if self.recurrence == 'full':
       start_BTR = jnp.concatenate([cell['c'][:, None], c_BTR[:, :-1]], 1)
       start_BTR = jnp.where(reset_BT[..., None], 0, start_BTR)
-      pre_BT3R = drive_BT['pre'] + jnp.einsum('btr,rgs->btgs', start_BTR, self._wide(self.recurrent))
-      forget_BTR, write_BTR = (jax.nn.sigmoid(pre_BT3R[:, :, gate]) for gate in (0, 1))
+      moves = self._moves_at(start_BTR, drive_BT)
     else:
-      forget_BTR, write_BTR = jnp.exp(drive_BT['log_f']), drive_BT['w']
+      moves = drive_BT
     mean = lambda gate_BTR: jnp.mean(gate_BTR, -1, keepdims=True)
-    return dict(keep=mean(forget_BTR), write=mean(write_BTR), norm_state=norm_BT1)
+    return dict(keep=mean(jnp.exp(moves['log_f'])), write=mean(moves['w']), norm_state=norm_BT1)
 
   def _wide(self, parameter):
     return parameter.astype(self.state_dtype)
@@ -195,10 +189,13 @@ class TokenState(interface.Base):
   def _next(self, c_BR, drive_B):
     if self.recurrence == 'input':
       return jnp.exp(drive_B['log_f']) * c_BR + drive_B['w'] * drive_B['u']
-    pre_B3R = drive_B['pre'] + jnp.einsum('br,rgs->bgs', c_BR, self._wide(self.recurrent))
-    moves = _moves(pre_B3R)
+    moves = self._moves_at(c_BR, drive_B)
     next_BR = jnp.exp(moves['log_f']) * c_BR + moves['w'] * moves['u']
     return arrays.pick(drive_B['written'] > 0, next_BR, c_BR)
+
+  def _moves_at(self, c, drive):
+    """What 'full' does to the state c, [..., R]."""
+    return _moves(drive['pre'] + jnp.einsum('...r,rgs->...gs', c, self._wide(self.recurrent)))
 
   def _states(self, c_BR, drive_BT, reset_BT):
     """c after every token, [B, T, R]."""

@@ -11,12 +11,16 @@ import jax.numpy as jnp
 from latentmem.base import arrays
 
 
+def shares(score, seen):
+  """Softmax along the last axis over what is seen; zero where nothing is."""
+  score = jnp.where(seen, score, -jnp.inf)
+  return jax.nn.softmax(jnp.where(jnp.any(seen, -1, keepdims=True), score, 0), -1) * seen
+
+
 def attend(q_HK, k_MHK, v_MHK, seen_M):
   """One query: softmax over what is seen; zero where nothing is. -> [H, K]."""
   score_HM = jnp.einsum('hk,mhk->hm', q_HK, k_MHK) * q_HK.shape[-1] ** -0.5
-  score_HM = jnp.where(seen_M, score_HM, -jnp.inf)
-  share_HM = jax.nn.softmax(jnp.where(jnp.any(seen_M), score_HM, 0), -1) * seen_M
-  return jnp.einsum('hm,mhk->hk', share_HM, v_MHK)
+  return jnp.einsum('hm,mhk->hk', shares(score_HM, seen_M), v_MHK)
 
 
 def keep(kept, new_B, now_B):
@@ -52,6 +56,4 @@ def read(q_BTHK, grid, first_BN, chunk: int, seen: int):
   q_BNCHK = q_BTHK.reshape(batch, chunks, chunk, *rest)
   score = jnp.einsum('bnchk,bnshk->bnhcs', q_BNCHK, k_BNSHK) * rest[-1] ** -0.5
   seen_BNHCS = (band_CS & first_BNS[:, :, None])[:, :, None]
-  any_seen = jnp.any(seen_BNHCS, -1, keepdims=True)
-  share = jax.nn.softmax(jnp.where(any_seen, jnp.where(seen_BNHCS, score, -jnp.inf), 0), -1) * seen_BNHCS
-  return jnp.einsum('bnhcs,bnshk->bnchk', share, v_BNSHK).reshape(q_BTHK.shape)
+  return jnp.einsum('bnhcs,bnshk->bnchk', shares(score, seen_BNHCS), v_BNSHK).reshape(q_BTHK.shape)
