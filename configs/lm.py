@@ -16,7 +16,7 @@ should fit there, and is read as many times over as the steps need.
 import ml_collections
 
 from latentmem import data, model, train
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, hint, InputError
 
 WIDTH = {'170m': 768, '340m': 1024, '400m': 1024, '760m': 1536}
 LAYERS = {
@@ -39,8 +39,7 @@ ROWS, LENGTH = 128, 4096
 def get_config(choice: str = 'mag') -> ml_collections.ConfigDict:
   kind, _, rest = choice.partition(',')
   word, _, size = rest.partition('=')
-  if kind not in LAYERS:
-    raise InputError(f'lm has no model {kind!r}{hint(kind, LAYERS)}; it has {list(LAYERS)}.')
+  check_known(kind, LAYERS, 'lm', 'model')
   if rest and (word != 'size' or size not in WIDTH):
     raise InputError(f'lm takes size= one of {list(WIDTH)} after the model, not {rest!r}{hint(size, WIDTH)}.')
   return config(kind, size or '340m')

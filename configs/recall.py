@@ -14,7 +14,7 @@ import math
 import ml_collections
 
 from latentmem import data, memory, model, train
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known
 
 CHOICES = ('pairs', 'length', 'rows', 'steps', 'lr')
 
@@ -23,8 +23,7 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   kind, *rest = choice.split(',')
   chosen = dict(each.partition('=')[::2] for each in rest)
   for name in chosen:
-    if name not in CHOICES:
-      raise InputError(f'recall has no choice {name!r}{hint(name, CHOICES)}; it has {list(CHOICES)}.')
+    check_known(name, CHOICES, 'recall', 'choice')
   pairs = int(chosen.get('pairs', 16))
   length = int(chosen.get('length', 4 * pairs))
   rows = int(chosen.get('rows', max(1, 2048 // length)))

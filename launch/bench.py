@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from launch import shell
 from launch.benchmarks import memory
 
@@ -32,8 +32,7 @@ _PEER = flags.DEFINE_bool('peer', True, 'Measure titans-pytorch too, where it is
 
 
 def main():
-  if _SUITE.value not in SUITES:
-    raise InputError(f'no suite {_SUITE.value!r}{hint(_SUITE.value, SUITES)}; there are {list(SUITES)}.')
+  check_known(_SUITE.value, SUITES, 'bench', 'suite')
   try:
     lengths, chunks = ([int(n) for n in flag.value] for flag in (_LENGTHS, _CHUNKS))
   except ValueError as error:

@@ -15,6 +15,13 @@ def pick(choose_B: jax.Array, new, old):
   return jax.tree.map(leaf, new, old)
 
 
+def at(place_BN: jax.Array, tree):
+  """Leaf by leaf, [B, N, ...] of [B, T, ...]: what stands at these places of each row."""
+  def leaf(a):
+    return jnp.take_along_axis(a, place_BN.reshape(place_BN.shape + (1,) * (a.ndim - 2)), axis=1)
+  return jax.tree.map(leaf, tree)
+
+
 def bytes_of(tree) -> int:
   """Bytes that the arrays (or shapes) of a tree take."""
   return sum(int(np.prod(a.shape)) * np.dtype(a.dtype).itemsize for a in jax.tree.leaves(tree))

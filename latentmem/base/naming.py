@@ -4,7 +4,7 @@ import dataclasses
 import importlib
 import pkgutil
 
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, hint, InputError
 
 
 class Room:
@@ -38,8 +38,7 @@ class Room:
     known = {f.name: f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
              for f in self._declared(kind)}
     for field in chosen:
-      if field not in known:
-        raise InputError(f'{kind} has no field {field!r}{hint(field, known)}; it has {list(known)}.')
+      check_known(field, known, kind, 'field')
     filled = known | chosen
     missing = [name for name, value in filled.items() if value is dataclasses.MISSING]
     if missing:
@@ -59,5 +58,9 @@ class Room:
 
   def make(self, kind: str, **chosen):
     """Builds `kind` with its fields."""
-    fields = self.fields(kind, **chosen)
-    return self.find(fields.pop('kind'))(**fields)
+    return self.build(self.fields(kind, **chosen))
+
+  def build(self, fields: dict, **given):
+    """Builds from a dict of kind and fields, and what is given beside them; what is missing is at its default."""
+    fields = dict(fields)
+    return self.find(fields.pop('kind'))(**fields, **given)

@@ -32,8 +32,7 @@ def fields(source: dict) -> dict:
 
 def make(source: dict):
   """Builds a source (see `fields` for what it takes). Reads nothing until asked. Raises InputError."""
-  filled = fields(source)
-  return find(filled.pop('kind'))(**filled)
+  return _ROOM.build(fields(source))
 
 
 def _spelled(room, part, chosen) -> dict:

@@ -3,4 +3,5 @@
 from latentmem.base import naming
 
 _ROOM = naming.Room(__name__, shared=('parts',))
-kinds, fields, known_fields, make, find = _ROOM.kinds, _ROOM.fields, _ROOM.known_fields, _ROOM.make, _ROOM.find
+kinds, fields, known_fields = _ROOM.kinds, _ROOM.fields, _ROOM.known_fields
+make, build, find = _ROOM.make, _ROOM.build, _ROOM.find

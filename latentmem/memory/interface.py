@@ -197,11 +197,8 @@ def shift_by(start_B: jax.Array, length: int, padded: int):
   source_BP = jnp.arange(padded) - start_B[:, None]
   inside_BP = (source_BP >= 0) & (source_BP < length)
 
-  def along(a, index_BT):
-    return jnp.take_along_axis(a, index_BT.reshape(index_BT.shape + (1,) * (a.ndim - 2)), axis=1)
-
   def lay(a):
-    moved = along(a, jnp.clip(source_BP, 0, length - 1))
+    moved = arrays.at(jnp.clip(source_BP, 0, length - 1), a)
     return arrays.pick(inside_BP, moved, jnp.zeros_like(moved))
 
-  return lay, lambda y: along(y, place_BT)
+  return lay, lambda y: arrays.at(place_BT, y)

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from latentmem.memory import parts
 from latentmem.ops import chunk_ends, decay, fast_weights, fast_weights_read, networks
 
@@ -101,8 +101,7 @@ class Titans(parts.Heads):
     if self.pairs < 1:
       raise InputError(f'titans writes at least one pair of key and value a token, not pairs={self.pairs}.')
     for name, known in (('gates', GATES), ('forget_to', FORGET_TO)):
-      if (value := getattr(self, name)) not in known:
-        raise InputError(f'titans has no {name} {value!r}{hint(value, known)}; it has {list(known)}.')
+      check_known(getattr(self, name), known, 'titans', name)
 
   @property
   def shapes(self) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ proves itself deserves matrices of its own, as the MLP has in `ops/fast_weights.
 
 import functools
 
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from latentmem.memory import interface, titans
 from latentmem.ops import networks
 
@@ -23,9 +23,7 @@ class TitansNetwork(titans.Titans):
   inside: str = 'swiglu'
 
   def setup(self):
-    if self.inside not in INSIDE:
-      raise InputError(f'titans_network has no inside {self.inside!r}{hint(self.inside, INSIDE)}; '
-                       f'it has {list(INSIDE)}.')
+    check_known(self.inside, INSIDE, 'titans_network', 'inside')
     super().setup()
     for field in ('layer_scale', 'weight_residual'):
       if getattr(self, field):

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from latentmem.memory import interface, parts
 from latentmem.ops import kept_states, scans
 
@@ -72,9 +72,7 @@ class TokenState(interface.Base):
     self.out = self.param('out', nn.initializers.zeros, (2 * size, self.width), f32)
 
   def _check(self):
-    if self.recurrence not in RECURRENCES:
-      raise InputError(f'token_state has no recurrence {self.recurrence!r}{hint(self.recurrence, RECURRENCES)}; '
-                       f'it has {list(RECURRENCES)}.')
+    check_known(self.recurrence, RECURRENCES, 'token_state', 'recurrence')
     if self.stride < 1 or self.chunk % self.stride:
       raise InputError(f'token_state keeps states at strides that divide its chunk of {self.chunk}, '
                        f'not every {self.stride} tokens.')
@@ -141,9 +139,8 @@ class TokenState(interface.Base):
     read_BTHK = kept_states.read(drive_BT['q'], grid, first_BN, self.chunk, self.kept)
     end_B = age_B + jnp.sum(real_BT, 1, dtype=jnp.int32)
     last_BM = (end_B // self.stride)[:, None] + jnp.arange(self.kept)
-    take = lambda a: jnp.take_along_axis(a, last_BM[..., None, None], 1)
     held_B = jnp.clip(end_B // self.stride - first_BN[:, -1], 0, self.kept)
-    cell = dict(c=c_BTR[:, -1], kept=jax.tree.map(take, grid), held=held_B, age=end_B % self.chunk)
+    cell = dict(c=c_BTR[:, -1], kept=arrays.at(last_BM, grid), held=held_B, age=end_B % self.chunk)
     return cell, c_BTR + read_BTHK.reshape(c_BTR.shape)
 
   def peek(self, cell, drive_BT):

@@ -36,8 +36,7 @@ def fields(kind: str, **chosen) -> dict:
 
 def make(kind: str, **chosen):
   """Builds a model with its fields."""
-  filled = fields(kind, **chosen)
-  return find(filled.pop('kind'))(**filled)
+  return _ROOM.build(fields(kind, **chosen))
 
 
 def _joined(mixer: dict, held: dict, held_chosen: bool = True) -> tuple[dict, dict]:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known
 from latentmem.model import blocks, compose, interface
 
 REMAT = dict(
@@ -41,9 +41,8 @@ class Block(nn.Module):
 
   def setup(self):
     out_scale = (2 * self.layers) ** -0.5
-    fields = dict(self.compose)
-    self.mixer = compose.make(fields.pop('kind'), width=self.width, memory_fields=self.memory,
-                              state_dtype=self.state_dtype, out_scale=out_scale, **fields)
+    self.mixer = compose.make(**self.compose, width=self.width, memory_fields=self.memory,
+                              state_dtype=self.state_dtype, out_scale=out_scale)
     self.mixer_norm = blocks.RMSNorm()
     if self.ff:
       self.ff_norm = blocks.RMSNorm()
@@ -92,8 +91,7 @@ class Decoder(interface.Base):
   memory: Any = dataclasses.field(default_factory=lambda: dict(kind='titans'))
 
   def setup(self):
-    if self.remat not in REMAT:
-      raise InputError(f'no remat {self.remat!r}{hint(self.remat, REMAT)}; there are {list(REMAT)}.')
+    check_known(self.remat, REMAT, 'decoder', 'remat')
     start = nn.initializers.normal(self.width ** -0.5)
     self.embed = self.param('embed', start, (self.vocab, self.width), jnp.float32)
     self.block = Block(self.width, self.layers, self.ff, self.dtype, self.state_dtype, self.compose, self.memory)
@@ -108,9 +106,8 @@ class Decoder(interface.Base):
   @property
   def _mixer(self):
     """A layer's mixer by itself, for what its fields say."""
-    fields = dict(self.compose)
-    kind = compose.find(fields.pop('kind'))
-    return kind(width=self.width, memory_fields=self.memory, state_dtype=self.state_dtype, parent=None, **fields)
+    return compose.build(self.compose, width=self.width, memory_fields=self.memory, state_dtype=self.state_dtype,
+                         parent=None)
 
   @property
   def layout(self):
@@ -127,10 +124,18 @@ class Decoder(interface.Base):
     return state
 
   def __call__(self, carry, tokens_BT, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
+    carry, h_BTD = self.through(carry, self.embedded(tokens_BT), reset_BT, mask_BT, parallel=parallel, aligned=aligned)
+    return carry, self.logits(h_BTD)
+
+  def embedded(self, tokens_BT):
+    """What the layers read for tokens, [B, T, D], of size 1; so are the logits at the start of training."""
+    return self.embed[tokens_BT].astype(self.dtype) * self.width ** 0.5
+
+  def through(self, carry, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
+    """Reads vectors as the call reads tokens -> carry, h_BTD, normed: what `logits` takes."""
     if mask_BT is not None:
       order_BT = arrays.real_first(mask_BT)
-      tokens_BT, reset_BT, mask_BT = jax.tree.map(
-          lambda a: jnp.take_along_axis(a, order_BT, axis=1), (tokens_BT, reset_BT, mask_BT))
+      x_BTD, reset_BT, mask_BT = arrays.at(order_BT, (x_BTD, reset_BT, mask_BT))
 
     def body(block, stream, state, reset_BT, mask_BT):
       x_BTD, *below = stream
@@ -139,14 +144,11 @@ class Decoder(interface.Base):
 
     if REMAT[self.remat]:
       body = nn.remat(body, policy=REMAT[self.remat], prevent_cse=not self.scan)
-    # Scaled so that the stream starts at size 1, and the logits too.
-    x_BTD = self.embed[tokens_BT].astype(self.dtype) * self.width ** 0.5
-    stream = [x_BTD, *self._mixer.nothing_lent(*tokens_BT.shape, parallel, aligned)]
+    stream = [x_BTD, *self._mixer.nothing_lent(*x_BTD.shape[:2], parallel, aligned)]
     (x_BTD, *_), carry = self._over_layers(body, 2)(self.block, stream, carry, reset_BT, mask_BT)
-    logits_BTV = self._logits(self.norm(x_BTD))
     if mask_BT is not None:
-      logits_BTV = jnp.take_along_axis(logits_BTV, jnp.argsort(order_BT, axis=1)[..., None], axis=1)
-    return carry, logits_BTV
+      x_BTD = arrays.at(jnp.argsort(order_BT, axis=1), x_BTD)
+    return carry, self.norm(x_BTD)
 
   def _over_layers(self, body, shared: int = 0):
     """`body`, once for each layer; its last `shared` arguments are the same for all."""
@@ -154,7 +156,8 @@ class Decoder(interface.Base):
                    in_axes=(0,) + (nn.broadcast,) * shared, out_axes=0, length=self.layers,
                    unroll=1 if self.scan else self.layers)
 
-  def _logits(self, x_BTD):
+  def logits(self, h_BTD):
+    """[B, T, V] of what `through` made."""
     table_VD = self.embed if self.tie else self.head
-    wide = jnp.promote_types(x_BTD.dtype, jnp.float32)
-    return jnp.einsum('btd,vd->btv', x_BTD, table_VD.astype(x_BTD.dtype), preferred_element_type=wide)
+    wide = jnp.promote_types(h_BTD.dtype, jnp.float32)
+    return jnp.einsum('btd,vd->btv', h_BTD, table_VD.astype(h_BTD.dtype), preferred_element_type=wide)

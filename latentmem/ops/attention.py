@@ -163,7 +163,7 @@ def _by_age(cache, name):
   """The ring's slots, oldest first, the last token last: [B, W, H, K]."""
   window = cache[name].shape[1]
   slot_BW = (cache['count'][:, None] + jnp.arange(window)) % window
-  return jnp.take_along_axis(cache[name], slot_BW[..., None, None], axis=1)
+  return arrays.at(slot_BW, cache[name])
 
 
 def _last(a_BWHK, length):
@@ -185,7 +185,7 @@ def _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT):
   source_BW = held_BW + start_B[:, None]
 
   def move(old_BWHK, new_BTHK):
-    taken = jnp.take_along_axis(new_BTHK, jnp.clip(source_BW, 0, length - 1)[..., None, None], axis=1)
+    taken = arrays.at(jnp.clip(source_BW, 0, length - 1), new_BTHK)
     kept = arrays.pick(source_BW >= 0, taken, old_BWHK)
     return arrays.pick(held_BW >= 0, kept, jnp.zeros_like(kept))
 

@@ -35,7 +35,7 @@ def on_grid(kept, new_BG, already_B):
     seen, total = old.shape[1], new.shape[1]
     place_G = jnp.arange(-seen, total)
     source_BG = jnp.clip(place_G + seen - already_B[:, None], 0, seen - 1)
-    before = jnp.take_along_axis(old, source_BG.reshape(source_BG.shape + (1,) * (old.ndim - 2)), 1)
+    before = arrays.at(source_BG, old)
     after = jnp.pad(new, [(0, 0), (seen, 0)] + [(0, 0)] * (new.ndim - 2))
     return arrays.pick(place_G < already_B[:, None], before, after)
   return jax.tree.map(leaf, kept, new_BG)

@@ -30,7 +30,7 @@ import uuid
 
 import numpy as np
 
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from latentmem.tasks import answers, interface
 
 NOISE = 'The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n'
@@ -86,9 +86,7 @@ class Needle(interface.Base):
 
   def __post_init__(self):
     for name, choices in (('form', FORMS), ('prompt', PROMPTS)):
-      if getattr(self, name) not in choices:
-        raise InputError(f'needle has no {name} {getattr(self, name)!r}{hint(str(getattr(self, name)), choices)}; '
-                         f'it has {choices}.')
+      check_known(getattr(self, name), choices, 'needle', name)
     if self.depth > 1:
       raise InputError(f'needle takes a depth from 0 to 1, or below 0 for any; it got {self.depth}.')
     if self.form == 'passkey' and self.haystack:

@@ -16,7 +16,7 @@ import itertools
 
 import numpy as np
 
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from latentmem.tasks import answers, interface
 
 GROUPS = ('S3', 'S4', 'S5', 'A5', 'Z60')
@@ -43,8 +43,7 @@ class WordProblem(interface.Base):
 
   def __post_init__(self):
     for name, choices in (('group', GROUPS), ('inputs', INPUTS)):
-      if (value := getattr(self, name)) not in choices:
-        raise InputError(f'word_problem has no {name} {value!r}{hint(str(value), choices)}; it has {choices}.')
+      check_known(getattr(self, name), choices, 'word_problem', name)
     if self.length < 1 or not 0 <= self.shortest <= self.length:
       raise InputError(f'word_problem needs length >= 1 and shortest from 0 to length; it got length={self.length}, '
                        f'shortest={self.shortest}.')

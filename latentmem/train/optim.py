@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from latentmem.base import arrays
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known
 
 SCHEDULES = ('cosine', 'linear', 'constant', 'wsd')
 
@@ -22,8 +22,7 @@ def schedule(kind: str, peak: float, steps: int, warmup: int = 0, final: float =
 
   A run shorter than its warm-up ends before the peak. Raises InputError for an unknown kind.
   """
-  if kind not in SCHEDULES:
-    raise InputError(f'There is no schedule {kind!r}{hint(kind, SCHEDULES)}; there are {list(SCHEDULES)}.')
+  check_known(kind, SCHEDULES, 'train', 'schedule')
   after, end = max(steps - warmup, 1), peak * final
   if kind == 'cosine':
     main = optax.cosine_decay_schedule(peak, after, alpha=final)

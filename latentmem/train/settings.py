@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from latentmem.train import optim
 
 
@@ -116,9 +116,7 @@ def build(kind: type, chosen: dict):
   """`Train` or `Evaluate` from the fields that were chosen. Raises InputError for an unknown one."""
   known = [f.name for f in dataclasses.fields(kind)]
   for name in chosen:
-    if name not in known:
-      room = kind.__name__.lower()
-      raise InputError(f'{room} has no field {name!r}{hint(name, known)}; it has {known}.')
+    check_known(name, known, kind.__name__.lower(), 'field')
   return kind(**chosen)
 
 

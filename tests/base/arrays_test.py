@@ -29,6 +29,14 @@ def test_pick_stops_nan_in_values_and_gradients():
   np.testing.assert_array_equal(slope, [[1], [0]])
 
 
+def test_at_takes_places_of_each_row_of_every_leaf():
+  a = jnp.arange(24.0).reshape(2, 3, 4)
+  taken = arrays.at(jnp.array([[2, 0], [1, 1]]), (a, a[..., 0].astype(jnp.int32), None))
+  np.testing.assert_array_equal(taken[0], np.stack([a[0][[2, 0]], a[1][[1, 1]]]))
+  np.testing.assert_array_equal(taken[1], [[8, 0], [16, 16]])
+  assert taken[1].dtype == jnp.int32 and taken[2] is None
+
+
 def test_bytes_and_count_of_arrays_and_shapes():
   tree = dict(a=np.zeros((2, 3), np.float32), b=[np.zeros((), np.int8), np.zeros((0, 5), np.float64)])
   for it in (tree, jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tree)):

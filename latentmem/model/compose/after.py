@@ -38,10 +38,8 @@ class After(interface.Base):
         self.out = self.param('out', nn.initializers.zeros, (2 * self.width, self.width), jnp.float32)
 
   def _inner(self, **where):
-    fields = dict(self.mixer)
-    return compose.find(fields.pop('kind'))(
-        width=self.width, memory_fields=self.mixer_memory, state_dtype=self.state_dtype, out_scale=self.out_scale,
-        **fields, **where)
+    return compose.build(self.mixer, width=self.width, memory_fields=self.mixer_memory, state_dtype=self.state_dtype,
+                         out_scale=self.out_scale, **where)
 
   @property
   def align(self):

@@ -53,16 +53,14 @@ class Base(nn.Module):
 
   def make_memory(self):
     """The memory, to be assigned to `self.memory` in `setup`."""
-    fields = dict(self.memory_fields)
-    return memory.make(fields.pop('kind'), width=self.width, state_dtype=self.state_dtype, **fields)
+    return memory.make(**self.memory_fields, width=self.width, state_dtype=self.state_dtype)
 
   def nothing_lent(self, *call) -> tuple:
     """As `memory.interface.Base.nothing_lent`."""
     if not self.remembers:
       return ()
-    fields = dict(self.memory_fields)
-    kind = memory.find(fields.pop('kind'))
-    return kind(width=self.width, state_dtype=self.state_dtype, parent=None, **fields).nothing_lent(*call)
+    held = memory.build(self.memory_fields, width=self.width, state_dtype=self.state_dtype, parent=None)
+    return held.nothing_lent(*call)
 
   def init_state(self, batch: int, dtype='float32'):
     """A fresh state for `batch` rows of tokens of `dtype`."""

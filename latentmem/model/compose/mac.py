@@ -139,7 +139,7 @@ def _put(old_BSHK, new_BUHK, age_B, begins_B, mask_BU):
   source_BS = jnp.arange(old_BSHK.shape[1]) - age_B[:, None]
   new_BS = (source_BS >= 0) & (source_BS < mask_BU.sum(1, keepdims=True))
   index_BS = jnp.clip(source_BS, 0, new_BUHK.shape[1] - 1)
-  taken = jnp.take_along_axis(new_BUHK, index_BS[..., None, None], axis=1)
+  taken = arrays.at(index_BS, new_BUHK)
   return arrays.pick(new_BS, taken, arrays.pick(begins_B, jnp.zeros_like(old_BSHK), old_BSHK))
 
 
@@ -165,11 +165,8 @@ def _groups(age_B, length, segment):
   slot_BT = age_B[:, None] + jnp.arange(length)
   back_BT = jnp.where(slot_BT < segment, jnp.arange(length), slot_BT)
 
-  def along(a, index_BT):
-    return jnp.take_along_axis(a, index_BT.reshape(index_BT.shape + (1,) * (a.ndim - 2)), axis=1)
-
   def lay(a):
-    laid = along(a, flat_BM).reshape(real_BNS.shape + a.shape[2:])
+    laid = arrays.at(flat_BM, a).reshape(real_BNS.shape + a.shape[2:])
     return arrays.pick(real_BNS, laid, jnp.zeros_like(laid))
 
-  return lay, lambda a: along(a.reshape((a.shape[0], -1) + a.shape[3:]), back_BT)
+  return lay, lambda a: arrays.at(back_BT, a.reshape((a.shape[0], -1) + a.shape[3:]))

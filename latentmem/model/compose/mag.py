@@ -7,7 +7,7 @@ B batch (rows), T tokens, D model width. Persistent tokens P meet the attention 
 from flax import linen as nn
 import jax.numpy as jnp
 
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known
 from latentmem.model import blocks
 from latentmem.model.compose import interface
 
@@ -26,8 +26,7 @@ class Mag(interface.Attentive):
   join: str = 'gate'
 
   def setup(self):
-    if self.join not in JOINS:
-      raise InputError(f'mag has no join {self.join!r}{hint(self.join, JOINS)}; it has {list(JOINS)}.')
+    check_known(self.join, JOINS, 'mag', 'join')
     self.attention = self.make_attention(self.window, 1.0 if self.remembers else self.out_scale)
     if self.remembers:
       self.memory = self.make_memory()
