@@ -160,18 +160,21 @@ def test_more_thoughts_are_another_answer():
 
 def test_every_thought_passes_gradients_back():
   it, params = thinker('feedback')
-  def last(scale):
-    rows_BT = jnp.asarray(rows_of(THOUGHTS, count=(2, 2, 2)))
-    carry, thought = it.apply(params, it.apply(params, 3, method='init_state'), rows_BT[:, :QUESTION], None,
-                              rows_BT[:, :QUESTION] >= 0, method='ask')
-    thought = thought._replace(next_BND=thought.next_BND * scale[0])
-    for k in range(1, THOUGHTS):
-      carry, thought = it.apply(params, carry, thought, method='think')
-      thought = thought._replace(next_BND=thought.next_BND * scale[k])
-    ask = jnp.ones((3, 1), bool)
-    return it.apply(params, carry, thought, ask, rows_BT[:, -REST:-REST + 1], method='reply')[1].std()
-  slopes = jax.jit(jax.grad(last))(jnp.ones(THOUGHTS))
-  assert bool(jnp.all(jnp.abs(slopes) > 1e-6))
+  rows_BT = jnp.asarray(rows_of(THOUGHTS, count=(THOUGHTS,) * 3))
+  asked_BQ, first_B1 = rows_BT[:, :QUESTION], rows_BT[:, -REST:-REST + 1]
+  rng = np.random.default_rng(0)
+  push_KD, weight_V = rng.standard_normal((THOUGHTS, 8)), rng.standard_normal(11)
+
+  def answered(scale_K):
+    carry, thought = it.apply(params, it.apply(params, 3, method='init_state'), asked_BQ, None, asked_BQ >= 0,
+                              method='ask')
+    for k in range(THOUGHTS):
+      if k:
+        carry, thought = it.apply(params, carry, thought, method='think')
+      thought = thought._replace(next_BND=thought.next_BND + scale_K[k] * push_KD[k])
+    return jnp.sum(it.apply(params, carry, thought, jnp.ones((3, 1), bool), first_B1, method='reply')[1] * weight_V)
+
+  assert bool(jnp.all(jnp.abs(jax.jit(jax.grad(answered))(jnp.zeros(THOUGHTS))) > 1e-4))
 
 
 def test_remat_changes_nothing():
