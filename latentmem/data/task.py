@@ -68,8 +68,8 @@ class Task(source.Base):
 
   def example(self, domain: int, seed: int, i: int) -> interface.Example:
     """Example i of a stream (TRAIN or HELDOUT)."""
-    asks = self.asks if domain == TRAIN else self.hardest
-    return asks.draw(np.random.default_rng((domain, seed, i)))
+    rng = np.random.default_rng((domain, seed, i))
+    return self.asks.draw_at(rng, i) if domain == TRAIN else self.hardest.draw(rng)
 
   def train(self, rows, length, align=1, seed=0, shard=0, shards=1):
     pipeline.check_seed(seed)

@@ -22,11 +22,11 @@ import jax.numpy as jnp
 
 from latentmem.base import arrays
 from latentmem.base.errors import check_known, InputError
+from latentmem.base.spans import THOUGHT
 from latentmem.model import decoder
 
 FEEDS = ('feedback', 'stream', 'state', 'pause', 'none')
 PARTS = ('read', 'write', 'forget')
-NOTHING, THOUGHT = -1, -2
 
 # Read, forget and write gates at the start of training: 0.43, 0.27 and 0.18.
 STARTS = dict(read=-0.28, forget=-1.0, write=-1.5)

@@ -2,5 +2,5 @@
 
 from latentmem.base import naming
 
-_ROOM = naming.Room(__name__, shared=('answers', 'is_a_graphs'))
+_ROOM = naming.Room(__name__, shared=('answers', 'chains', 'is_a_graphs'))
 kinds, fields, make, find = _ROOM.kinds, _ROOM.fields, _ROOM.make, _ROOM.find

@@ -80,6 +80,10 @@ class Base:
     """One example of `length` tokens, by this generator and nothing else."""
     raise NotImplementedError
 
+  def draw_at(self, rng: np.random.Generator, i: int) -> Example:
+    """Training example number i; a task that grows harder while it is learned says how here."""
+    return self.draw(rng)
+
   def hardest(self) -> 'Base':
     """The task that held-out examples are of: this one, unless training varies how hard it is."""
     return self

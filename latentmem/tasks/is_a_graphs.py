@@ -10,7 +10,11 @@ lies farther from every node without parents is right nine times in ten; `matche
 so that this rule is right half the time.
 """
 
+import bisect
 import collections
+import functools
+import math
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +23,8 @@ NODES, SPREAD, FEWEST, MOST = 22.8, 1.95, 14, 28
 # Where a node takes its parents from: family 0, family 1, anywhere but below both.
 FAMILY_0, FAMILY_1 = 0.40, 0.53
 PARENTS = 1.5
+# Chances of 1, of at most 2, ... parents: Poisson without its 0.
+COUNTS = (np.cumsum([PARENTS**k / math.factorial(k) for k in range(1, 12)]) / math.expm1(PARENTS)).tolist()
 FOUNDER, STRAY, BY_DEPTH = 0.73, 0.27, (1.02, 1.17, 1.25)
 STRAYS, STRAYS_FADE = 0.108, 6.5
 # Of shortest paths from root to target.
@@ -73,25 +79,23 @@ def graph(rng: np.random.Generator) -> tuple[int, list[tuple[int, int]], list[in
       continue
     parents = _parents(rng, labels, depths)
     edges += [(parent, node) for parent in parents]
-    labels.append(int(np.bitwise_or.reduce([labels[p] for p in parents])))
+    labels.append(functools.reduce(operator.or_, (labels[p] for p in parents)))
     depths.append(1 + max(depths[p] for p in parents))
   return _without_lonely(count, edges, labels)
 
 
 def _parents(rng, labels, depths) -> list[int]:
   """Parents of the next node, at least one of them of a family."""
-  family = rng.random()
+  family, size, *races = rng.random(2 + len(labels)).tolist()
   barred = (2, 3) if family < FAMILY_0 else (1, 3) if family < FAMILY_0 + FAMILY_1 else (3,)
   pool = [node for node, label in enumerate(labels) if label not in barred]
   weight = lambda node: (FOUNDER if node < 2 else STRAY if labels[node] == 0 else BY_DEPTH[min(depths[node], 3) - 1])
-  weights = np.array([weight(node) for node in pool])
-  count = 0
-  while count == 0:
-    count = rng.poisson(PARENTS)
-  chosen = rng.choice(pool, min(count, len(pool)), replace=False, p=weights / weights.sum())
-  parents = [int(node) for node in chosen]
+  # The first of a race in which node i arrives after an exponential time of rate w_i are a draw by weight w without
+  # replacement (Efraimidis and Spirakis 2006).
+  pool.sort(key=lambda node: -math.log1p(-races[node]) / weight(node))
+  parents = pool[:bisect.bisect(COUNTS, size) + 1]
   if not any(labels[node] for node in parents):
-    parents[0] = int(rng.choice([node for node in pool if labels[node]]))
+    parents[0] = int(rng.choice(sorted(node for node in pool if labels[node])))
   return sorted(set(parents))
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from latentmem import model
 from latentmem.base.errors import InputError
-from latentmem.model.latent import NOTHING, Stream, THOUGHT
+from latentmem.base.spans import NOTHING, THOUGHT
+from latentmem.model.latent import Stream
 from tests.checks import assert_close
 from tests.model import subjects
 

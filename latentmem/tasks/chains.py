@@ -1,0 +1,144 @@
+"""Questions whose answers take steps, laid out so that a model can think in the place of the steps.
+
+  question BEGIN | thought ... | END step ... step SAY answer STOP
+
+Stage s of a curriculum leaves out the first s steps and thinks s * per_step thoughts in their place; the last stage
+leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3). Other ways to learn are curricula too:
+
+  steps in words, always        stages = 0
+  answers alone, no thoughts    stages = 1, per_step = 0, stage_examples = 0
+  the curriculum alone          per_step = 0
+
+B batch (rows), T tokens, Q tokens of a question, K thoughts, A tokens of the rest.
+"""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from latentmem.base.errors import InputError
+from latentmem.base.spans import NOTHING, THOUGHT
+from latentmem.tasks import answers, interface
+
+BEGIN, END, SAY, STOP = range(4)
+SPECIAL = ('<begin>', '<end>', '<say>', '<stop>')
+
+
+class Problem(NamedTuple):
+  """One question, in token numbers.
+
+  Attributes:
+    question: Tokens.
+    steps: Tokens of each step towards the answer.
+    answer: Tokens.
+    graph: What the question is about, where a figure can show it; else None.
+  """
+
+  question: list[int]
+  steps: list[list[int]]
+  answer: list[int]
+  graph: object = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Chains(interface.Base):
+  """What a kind of questions has in common.
+
+  Attributes:
+    question: Q, BEGIN included.
+    rest: A.
+    stages: Of the curriculum; 0 keeps all steps for ever.
+    per_step: Thoughts that take the place of a step; 0 for none.
+    stage_examples: Training examples of each stage; 0 is at the last stage from the start.
+    mix: Share of training examples that are of another stage, any as likely.
+  """
+
+  question: int = 0
+  rest: int = 0
+  stages: int = 6
+  per_step: int = 1
+  stage_examples: int = 0
+  mix: float = 0.0
+
+  def __post_init__(self):
+    for name, least in dict(question=2, rest=3, stages=0, per_step=0, stage_examples=0).items():
+      if getattr(self, name) < least:
+        raise InputError(f'{self.name} needs {name} of {least} or more, not {getattr(self, name)}.')
+    if not 0 <= self.mix <= 1:
+      raise InputError(f'{self.name} takes a mix from 0 to 1, not {self.mix}.')
+
+  @property
+  def name(self) -> str:
+    """The kind."""
+    return type(self).__module__.rpartition('.')[2]
+
+  @property
+  def words(self) -> tuple[str, ...]:
+    """What each token is called."""
+    raise NotImplementedError
+
+  def problem(self, rng: np.random.Generator, heldout: bool = False) -> Problem:
+    """Any problem of this kind; `heldout` for one that training does not see."""
+    raise NotImplementedError
+
+  @functools.cached_property
+  def number(self) -> dict[str, int]:
+    """The token that each word is."""
+    return {word: i for i, word in enumerate(self.words)}
+
+  @property
+  def vocab(self) -> int:
+    """Words there are."""
+    return len(self.words)
+
+  @property
+  def thoughts(self) -> int:
+    """K."""
+    return self.stages * self.per_step
+
+  @property
+  def length(self) -> int:
+    """T: Q + K + A."""
+    return self.question + self.thoughts + self.rest
+
+  def draw(self, rng):
+    """A held-out example, of the last stage."""
+    return self.example(self.problem(rng, heldout=True), self.stages)
+
+  def draw_at(self, rng, i):
+    problem, stage = self.problem(rng), self.stages
+    if self.stage_examples:
+      stage = min(i // self.stage_examples, self.stages)
+    if self.mix and rng.random() < self.mix:
+      stage = int(rng.integers(self.stages + 1))
+    return self.example(problem, stage)
+
+  def example(self, problem: Problem, stage: int) -> interface.Example:
+    """The problem's row at a stage. Raises InputError where it does not fit."""
+    last = stage == self.stages > 0
+    steps = [] if last else problem.steps[stage:]
+    rest = [END, *(token for step in steps for token in step), SAY, *problem.answer, STOP]
+    tokens_T, targets_T = np.full(self.length, NOTHING, np.int32), np.zeros(self.length, np.int32)
+    weights_T = np.zeros(self.length, np.float32)
+    begins = self.question + self.thoughts
+    self._lay(tokens_T, 0, self.question, self.asked(problem), 'question')
+    tokens_T[self.question:self.question + stage * self.per_step] = THOUGHT
+    self._lay(tokens_T, begins, self.rest, rest[:-1], 'rest')
+    targets_T[begins:begins + len(rest) - 1] = rest[1:]
+    weights_T[begins:begins + len(rest) - 1] = 1
+    return interface.Example(tokens_T, targets_T, weights_T)
+
+  def asked(self, problem: Problem) -> list[int]:
+    """The tokens that a model reads before it thinks."""
+    return [*problem.question, BEGIN]
+
+  def _lay(self, tokens_T, start, room, tokens, span):
+    if len(tokens) > room:
+      raise InputError(f'A problem of {self.name} takes {len(tokens)} tokens of {span}, and there is room for {room}: '
+                       f'{span}={len(tokens)} would do for this one.')
+    tokens_T[start:start + len(tokens)] = tokens
+
+  def scorer(self):
+    return answers.Answers()

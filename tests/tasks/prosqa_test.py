@@ -1,0 +1,162 @@
+"""Problems say what their graphs say, in symbols and in words, drawn and from the published files."""
+
+import functools
+import json
+import os
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+from latentmem import tasks
+from latentmem.base.errors import InputError
+from latentmem.tasks import is_a_graphs
+
+RECORD = dict(
+    question='Every lempus is a yumpus. Tom is a lempus. Every lempus is a zumpus. Max is a gorpus. Every yumpus is a '
+             'bompus. Every gorpus is a impus. Is Tom a impus or bompus?',
+    answer='Tom is a bompus.',
+    steps=['Tom is a lempus.', 'Every lempus is a yumpus.', 'Every yumpus is a bompus.'],
+    idx_to_symbol=['Tom', 'Max', 'lempus', 'yumpus', 'zumpus', 'gorpus', 'bompus', 'impus'],
+    edges=[[0, 2], [2, 3], [2, 4], [1, 5], [3, 6], [5, 7]], root=0, target=6, neg_target=7)
+
+
+def said(task, tokens):
+  return [task.words[t] for t in tokens]
+
+
+def spelled(text):
+  return re.findall(r'\w+|[^\w\s]', text)
+
+
+def edge_in_words(form, name, below, a, b):
+  if form == 'symbols':
+    return [name[a], name[b], '|']
+  return [*(['Every'] if a in below else []), name[a], 'is', 'a', name[b], '.']
+
+
+def file_of(tmp_path, *records):
+  path = tmp_path / 'problems.json'
+  path.write_text(json.dumps(records))
+  return str(path)
+
+
+@pytest.mark.parametrize('form, sizes', [('symbols', {}), ('words', dict(question=330, rest=48))])
+def test_a_problem_tells_its_graph(form, sizes):
+  task = tasks.make('prosqa', form=form, **sizes)
+  for seed in range(20):
+    problem = task.problem(np.random.default_rng(seed))
+    asked, name = problem.graph.asked, said(task, problem.graph.token_N)
+    assert len(set(name)) == asked.nodes
+    below = {child for _, child in asked.edges}
+    edge = functools.partial(edge_in_words, form, name, below)
+    told = [word for a, b in asked.edges for word in edge(a, b)]
+    words = said(task, problem.question)
+    assert words[:len(told)] == told
+    root, options = name[asked.root], {name[asked.target], name[asked.wrong]}
+    if form == 'symbols':
+      assert words[len(told):len(told) + 2] == ['?', root] and set(words[len(told) + 2:]) == options
+      assert said(task, problem.answer) == [name[asked.target]]
+    else:
+      assert words[len(told):len(told) + 3] == ['Is', root, 'a']
+      assert {words[-4], words[-2]} == options and words[-3::2] == ['or', '?']
+      assert said(task, problem.answer) == [root, 'is', 'a', name[asked.target], '.']
+    assert [said(task, step) for step in problem.steps] == [edge(a, b) for a, b in zip(asked.path, asked.path[1:])]
+
+
+def test_neither_order_nor_names_nor_place_tell_the_answer():
+  task = tasks.make('prosqa')
+  problems = [task.problem(np.random.default_rng(seed)) for seed in range(300)]
+  first = np.mean([p.question[-2] == p.answer[0] for p in problems])
+  larger = np.mean([p.answer[0] == max(p.question[-2:]) for p in problems])
+  place = lambda p, token: p.question.index(token)
+  later = np.mean([place(p, p.answer[0]) == max(place(p, token) for token in p.question[-2:]) for p in problems])
+  for share in (first, larger, later):
+    assert abs(share - 0.5) < 0.1
+
+
+def test_training_knows_so_many_graphs_and_tells_them_anew():
+  task = tasks.make('prosqa', graphs=3)
+  problems = [task.problem(np.random.default_rng(seed)) for seed in range(30)]
+  assert len({tuple(sorted(p.graph.asked.edges)) for p in problems}) == 3
+  assert len({tuple(p.question) for p in problems}) == 30
+  heldout = [task.problem(np.random.default_rng(seed), heldout=True) for seed in range(5)]
+  assert len({tuple(sorted(p.graph.asked.edges)) for p in heldout}) == 5
+
+
+def test_hops_and_matched_are_those_of_the_graphs():
+  task = tasks.make('prosqa', hops=(3,), matched=True, graphs=0)
+  for seed in range(10):
+    asked = task.problem(np.random.default_rng(seed)).graph.asked
+    assert len(asked.path) == 4
+    other = is_a_graphs.distances(asked.edges, 1 - asked.root)
+    assert other[asked.wrong] == 3
+
+
+def test_a_question_too_long_for_its_span_is_drawn_again():
+  task = tasks.make('prosqa', question=100)
+  assert all(len(task.problem(np.random.default_rng(seed)).question) < 100 for seed in range(10))
+  with pytest.raises(InputError, match='None of 1000 graphs fits a question of 9 tokens; 18 may do'):
+    tasks.make('prosqa', question=9, graphs=2).problem(np.random.default_rng(0))
+
+
+def test_the_published_format_is_read_as_it_is_written(tmp_path):
+  path = file_of(tmp_path, RECORD)
+  task = tasks.make('prosqa', form='words', heldout_file=path)
+  problem, = task.problems(path)
+  assert said(task, problem.question) == spelled(RECORD['question'])
+  assert [said(task, step) for step in problem.steps] == [spelled(step) for step in RECORD['steps']]
+  assert said(task, problem.answer) == spelled(RECORD['answer'])
+  assert task.problem(np.random.default_rng(0), heldout=True) == problem
+  assert task.problem(np.random.default_rng(0)) != problem
+
+
+def test_a_file_in_symbols_is_the_same_graph(tmp_path):
+  path = file_of(tmp_path, RECORD)
+  words, symbols = (tasks.make('prosqa', form=form, heldout_file=path) for form in ('words', 'symbols'))
+  (a,), (b,) = words.problems(path), symbols.problems(path)
+  assert a.graph.asked == b.graph.asked
+  assert said(symbols, b.question)[-4:] == ['?', *(symbols.words[b.graph.token_N[node]] for node in (0, 7, 6))]
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(steps=None), r"problem 0: 'steps' is a NoneType, not a list"),
+    (dict(root='Tom'), r"problem 0: 'root' is a str, not a int"),
+    (dict(root=8), r"problem 0: 'root' is 8, and there are 8 nodes"),
+    (dict(target=7, neg_target=6), r"problem 0: 'target' cannot be reached from 'root'"),
+    (dict(edges=[[0, 2]]), r"problem 0: 'edges' are not those that the question tells"),
+    (dict(question='What?'), r'problem 0: its question or steps are not sentences'),
+    (dict(idx_to_symbol=['Tom', 'lempsu']), r"has 'lempsu', which is no word of ProsQA .did you mean 'lempus'"),
+])
+def test_a_malformed_problem_is_named(tmp_path, change, message):
+  path = file_of(tmp_path, RECORD | change)
+  with pytest.raises(InputError, match=message):
+    tasks.make('prosqa', form='words', heldout_file=path).problems(path)
+
+
+def test_a_missing_key_and_a_file_that_is_none_are_named(tmp_path):
+  task = tasks.make('prosqa', form='words')
+  with pytest.raises(InputError, match=r"problem 1 has no 'answer'; it has \['question'"):
+    task.problems(file_of(tmp_path, RECORD, {k: v for k, v in RECORD.items() if k != 'answer'}))
+  with pytest.raises(InputError, match='problem 0 is a int, not an object'):
+    task.problems(file_of(tmp_path, 3))
+  for text, message in (('{', 'is not JSON'), ('{}', 'does not hold a list of problems')):
+    path = tmp_path / f'{len(text)}.json'
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+      task.problems(str(path))
+  with pytest.raises(InputError, match='cannot be read: No such file'):
+    task.problems(str(tmp_path / 'none.json'))
+  with pytest.raises(InputError, match='needs a heldout_file'):
+    tasks.make('prosqa', file='some.json')
+
+
+@pytest.mark.skipif('LATENTMEM_DATA' not in os.environ, reason='LATENTMEM_DATA names no folder with prosqa in it')
+def test_the_public_problems_are_read_word_for_word():
+  path = pathlib.Path(os.environ['LATENTMEM_DATA']) / 'prosqa' / 'prosqa_valid.json'
+  task = tasks.make('prosqa', form='words', question=330, rest=48, heldout_file=str(path))
+  for record, problem in zip(json.loads(path.read_text()), task.problems(str(path)), strict=True):
+    assert said(task, problem.question) == spelled(record['question'])
+    assert [said(task, step) for step in problem.steps] == [spelled(step) for step in record['steps']]
+    assert said(task, problem.answer) == spelled(record['answer'])
