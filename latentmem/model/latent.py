@@ -20,7 +20,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from latentmem.base import arrays
+from latentmem.base import arrays, spans
 from latentmem.base.errors import check_known, InputError
 from latentmem.base.spans import THOUGHT
 from latentmem.model import decoder
@@ -131,19 +131,21 @@ class Latent(decoder.Decoder):
     return self(self.init_state(tokens_BT.shape[0]), row_BT)
 
   def __call__(self, carry, tokens_BT, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
-    begins, length = self.question + self.thoughts, tokens_BT.shape[1]
+    length, begins = tokens_BT.shape[1], self.question + self.thoughts
     if length <= begins:
       raise InputError(f'A row of {length} tokens has no room for a question of {self.question}, {self.thoughts} '
                        'thoughts and an answer.')
-    given_BT = True if mask_BT is None else mask_BT
-    word_BT, thinks_BK = (tokens_BT >= 0) & given_BT, ((tokens_BT == THOUGHT) & given_BT)[:, self.question:begins]
-    asked, rest = slice(self.question), slice(begins, None)
-    carry, thought = self.ask(carry, tokens_BT[:, asked], None if reset_BT is None else reset_BT[:, asked],
-                              word_BT[:, asked], parallel=parallel, aligned=aligned)
+    apart = lambda a_BT: spans.split(a_BT, self.question, self.thoughts)
+    real_BT = jnp.ones(tokens_BT.shape, bool) if mask_BT is None else mask_BT
+    asked_BQ, _, rest_BA = apart(tokens_BT)
+    asks_BQ, _, says_BA = apart(real_BT & (tokens_BT >= 0))
+    _, thinks_BK, _ = apart(real_BT & (tokens_BT == THOUGHT))
+    reset_BQ = None if reset_BT is None else apart(reset_BT)[0]
+    carry, thought = self.ask(carry, asked_BQ, reset_BQ, asks_BQ, parallel=parallel, aligned=aligned)
     if self.sequential:
       carry, thought = self._thinks(carry, thought, thinks_BK[:, 1:])
       thinks_BK = thinks_BK[:, :1]
-    carry, logits_BAV = self.reply(carry, thought, thinks_BK, tokens_BT[:, rest], word_BT[:, rest], parallel=parallel)
+    carry, logits_BAV = self.reply(carry, thought, thinks_BK, rest_BA, says_BA, parallel=parallel)
     return carry, jnp.pad(logits_BAV, ((0, 0), (begins, 0), (0, 0)))
 
   def ask(self, carry, tokens_BQ, reset_BQ=None, mask_BQ=None, *, parallel=True, aligned=False):

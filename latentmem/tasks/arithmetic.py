@@ -1,0 +1,116 @@
+"""Sums in several steps, in the format of GSM8K (Cobbe et al. 2021, arXiv 2110.14168). Tokens are bytes and four marks.
+
+  question   Natalia sold clips to 48 of her friends ...        7 + 5, * 2, - 3
+  steps      <<48/2=24>>  <<48+24=72>>                          <<7+5=12>>  <<12*2=24>>  <<24-3=21>>
+  answer     72                                                 21
+
+A file holds one JSON object a line with question and answer; what the answer says between << and >> are the steps, what
+it says after #### is the answer. Without a file, sums are drawn. Problems that do not fit are left out.
+"""
+
+import dataclasses
+import functools
+import json
+import operator
+import os
+import pathlib
+import re
+import zlib
+
+from latentmem.base.errors import InputError
+from latentmem.tasks import chains
+
+DOES = {'+': operator.add, '-': operator.sub, '*': operator.mul}
+
+
+@dataclasses.dataclass(frozen=True)
+class Arithmetic(chains.Chains):
+  """Sums.
+
+  Attributes:
+    steps: Steps of a sum that is drawn.
+    largest: No number on the way of a drawn sum is larger, and none is below 0.
+    file: Problems to train on; '' draws them.
+    heldout_file: Problems held out; '' holds out one in ten of the file, by a hash of its question.
+  """
+
+  question: int = 32
+  rest: int = 64
+  steps: int = 3
+  largest: int = 99
+  file: str = ''
+  heldout_file: str = ''
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.steps < 1 or self.largest < 9:
+      raise InputError(f'arithmetic needs steps >= 1 and largest >= 9; it got steps={self.steps} and '
+                       f'largest={self.largest}.')
+
+  @functools.cached_property
+  def words(self):
+    return (*chains.SPECIAL, *(chr(byte) if 32 <= byte < 127 else f'<{byte}>' for byte in range(256)))
+
+  def problem(self, rng, heldout=False):
+    if not self.file and not (heldout and self.heldout_file):
+      return self._sum(rng)
+    problems = self.problems(heldout)
+    return problems[rng.integers(len(problems))]
+
+  def problems(self, heldout: bool) -> list[chains.Problem]:
+    """All problems that are held out, or all others. Raises InputError that names file, line and key."""
+    path = self.heldout_file if heldout and self.heldout_file else self.file
+    return _fitting(self, path, heldout, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
+
+  def _sum(self, rng) -> chains.Problem:
+    value = int(rng.integers(10))
+    said, steps = [str(value)], []
+    for _ in range(self.steps):
+      moves = [(sign, n, does(value, n)) for sign, does in DOES.items() for n in range(2, 10)]
+      moves = [move for move in moves if 0 <= move[-1] <= self.largest]
+      sign, n, result = moves[rng.integers(len(moves))]
+      said.append(f'{sign} {n}')
+      steps.append(f'<<{value}{sign}{n}={result}>>')
+      value = result
+    return _tokens(f'{said[0]} {", ".join(said[1:])}', steps, str(value))
+
+
+def _tokens(question: str, steps: list[str], answer: str) -> chains.Problem:
+  numbers = lambda text: [len(chains.SPECIAL) + byte for byte in text.encode()]
+  return chains.Problem(numbers(question), [numbers(step) for step in steps], numbers(answer))
+
+
+@functools.lru_cache(maxsize=4)
+def _fitting(task: Arithmetic, path: str, heldout: bool, changed: int) -> list[chains.Problem]:
+  """What a task takes of a file that was last changed then."""
+  every = _problems(path)
+  if not task.heldout_file:
+    every = [p for p in every if (zlib.crc32(bytes(t - len(chains.SPECIAL) for t in p.question)) % 10 == 0) == heldout]
+  fitting = [p for p in every if len(p.question) < task.question and
+             sum(map(len, p.steps)) + len(p.answer) + 2 <= task.rest]
+  if not fitting:
+    raise InputError(f'None of the {len(every)} problems of {path} fits question={task.question}, rest={task.rest}.')
+  return fitting
+
+
+def _problems(path: str) -> list[chains.Problem]:
+  try:
+    lines = pathlib.Path(path).read_text('utf-8').splitlines()
+  except (OSError, UnicodeDecodeError) as e:
+    raise InputError(f'The problems at {path!r} cannot be read: {e}.') from e
+  return [_problem(line, f'{path}, line {number}') for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _problem(line: str, where: str) -> chains.Problem:
+  try:
+    record = json.loads(line)
+  except json.JSONDecodeError as e:
+    raise InputError(f'{where} is not JSON: {e.msg} at column {e.colno}.') from e
+  for key in ('question', 'answer'):
+    if not isinstance(record, dict) or not isinstance(record.get(key), str):
+      has = list(record) if isinstance(record, dict) else f'a {type(record).__name__}'
+      raise InputError(f'{where} has no text in {key!r}; it has {has}.')
+  worked, mark, answer = record['answer'].rpartition('####')
+  if not mark or not answer.strip():
+    raise InputError(f"{where}: 'answer' says nothing after ####.")
+  return _tokens(record['question'], re.findall(r'<<[^<>]*>>', worked), answer.strip().replace(',', ''))
