@@ -171,6 +171,10 @@ class Latent(decoder.Decoder):
     carry, h_BTD = self.through(carry, x_BTD, None, jnp.concatenate([thinks_BN, mask_BA], axis=1), parallel=parallel)
     return carry, self.logits(h_BTD[:, thought.next_BND.shape[1]:])
 
+  def go_on(self, carry, tokens_BT, mask_BT=None):
+    """Reads more tokens of the rest -> carry, logits_BTV."""
+    return super().__call__(carry, tokens_BT, None, mask_BT)
+
   def _thinks(self, carry, thought, thinks_BK):
     """Thought after thought."""
     def body(latent, kept, thinks_B):
