@@ -120,6 +120,10 @@ class Latent(decoder.Decoder):
       raise InputError(f"feed='state' needs the memory token_state; it has {self.memory['kind']!r}.")
 
   @property
+  def layout(self):
+    return super().layout + (('pause|stream/.+', ()),)
+
+  @property
   def sequential(self) -> bool:
     """Whether a thought waits for the pass before it."""
     return self.feed in ('feedback', 'stream', 'state')

@@ -130,6 +130,14 @@ class Chains(interface.Base):
     weights_T[begins:begins + len(rest) - 1] = 1
     return interface.Example(tokens_T, targets_T, weights_T)
 
+  def heldout_problems(self, count: int, seed: int = 0) -> list[Problem]:
+    """Problems that training does not see."""
+    return [self.problem(np.random.default_rng((1, seed, i)), heldout=True) for i in range(count)]
+
+  def right(self, problem: Problem, said: list[int]) -> bool:
+    """Whether what was said after the last SAY is the answer."""
+    return SAY in said and said[len(said) - said[::-1].index(SAY):] == problem.answer
+
   def asked(self, problem: Problem) -> list[int]:
     """The tokens that a model reads before it thinks."""
     return [*problem.question, BEGIN]

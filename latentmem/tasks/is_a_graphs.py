@@ -121,6 +121,14 @@ def pairs(nodes, edges, labels, root, lengths, matched) -> list[tuple[int, int]]
           if target not in other and other.get(wrong) == near[target] and least(target) == least(wrong)]
 
 
+def farther(problem: Problem) -> float:
+  """What the rule 'the option that lies farther from every node without parents' scores: 1, 0, or 0.5 for a tie."""
+  below = {child for _, child in problem.edges}
+  founders = [distances(problem.edges, node) for node in range(problem.nodes) if node not in below]
+  target, wrong = (min(far[leaf] for far in founders if leaf in far) for leaf in (problem.target, problem.wrong))
+  return 0.5 if target == wrong else float(target > wrong)
+
+
 def children(edges) -> dict[int, list[int]]:
   """Of every node that has any."""
   below = collections.defaultdict(list)

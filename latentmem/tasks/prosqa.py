@@ -96,6 +96,9 @@ class ProsQA(chains.Chains):
     """All problems of a file, in its order. Raises InputError that names the file, the problem and the key."""
     return _problems(self, path, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
 
+  def heldout_problems(self, count, seed=0):
+    return self.problems(self.heldout_file)[:count] if self.heldout_file else super().heldout_problems(count, seed)
+
   def _names(self, rng, asked) -> list[str]:
     """A word for each node: people for those without parents, things for the rest."""
     if self.form == 'symbols':

@@ -1,0 +1,72 @@
+"""Arms compared: how often each is right, and what an answer costs, as a table and as a figure.
+
+Costs are of one answer, after the question was read ("after") and with it ("whole"); operations are counted from the
+program, passes are forward passes that wait for each other.
+"""
+
+import io
+import math
+
+from matplotlib.figure import Figure
+
+from latentmem.study import figures
+
+COLUMNS = dict(arm='{}', right='{:.1%}', least='{:.1%}', most='{:.1%}', seeds='{}', said='{:.1f}', passes='{:.1f}',
+               after='{:,.2f}', whole='{:,.2f}', ms='{:.2f}')
+
+NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson), of all seeds
+said: tokens; passes: those that wait for each other; after, whole: million operations, after the question and with it
+ms: an answer, in a batch'''
+
+
+def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
+  """The interval of a share, 95 % by default (Wilson 1927)."""
+  share, wide = right / of, z * z / of
+  middle, half = share + wide / 2, z * math.sqrt(share * (1 - share) / of + wide / (4 * of))
+  return (middle - half) / (1 + wide), (middle + half) / (1 + wide)
+
+
+def summary(arm: str, runs: list[dict]) -> dict:
+  """One line of the table, of an arm's runs: each the `answers.json` of a run folder."""
+  right, of = (sum(run[name] for run in runs) for name in ('right', 'problems'))
+  least, most = wilson(right, of)
+  mean = lambda name: sum(run[name] for run in runs) / len(runs)
+  return dict(arm=arm, right=right / of, least=least, most=most, seeds=len(runs), said=mean('said'),
+              passes=mean('passes'), after=mean('flops_after') / 1e6, whole=mean('flops') / 1e6,
+              ms=1e3 * mean('seconds'))
+
+
+def table(rows: list[dict], rules: dict[str, float]) -> str:
+  """Text with a line an arm, and the scores of rules that do not think."""
+  lines = [list(COLUMNS)] + [[form.format(row[name]) for name, form in COLUMNS.items()] for row in rows]
+  wide = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+  text = [' '.join(cell.ljust(n) if not i else cell.rjust(n) for i, (cell, n) in enumerate(zip(line, wide)))
+          for line in lines]
+  rules = [f'the rule {name!r}: {score:.1%} right' for name, score in rules.items()]
+  return '\n'.join([*text, *rules, NOTES])
+
+
+def draw(rows: list[dict], rules: dict[str, float], title: str) -> Figure:
+  """Right answers over what they cost after the question."""
+  with figures.styled():
+    figure = Figure(figsize=(6.4, 4.0), layout='constrained')
+    axes = figure.subplots()
+    for row in rows:
+      spread = [[row['right'] - row['least']], [row['most'] - row['right']]]
+      point = axes.errorbar(row['after'], row['right'], yerr=spread, fmt='o', capsize=3, markersize=5)
+      axes.annotate(row['arm'], (row['after'], row['right']), xytext=(6, 4), textcoords='offset points',
+                    color=point[0].get_color())
+    for name, score in rules.items():
+      axes.axhline(score, color='0.6', linewidth=1, linestyle=':')
+      axes.annotate(name, (1, score), xycoords=('axes fraction', 'data'), ha='right', va='bottom', color='0.4')
+    axes.set(xlabel='million operations an answer, after the question', ylabel='share of right answers', title=title,
+             xscale='log')
+    axes.yaxis.set_major_formatter('{x:.0%}')
+  return figure
+
+
+def png(figure: Figure) -> bytes:
+  """A figure as the bytes of a PNG."""
+  out = io.BytesIO()
+  figure.savefig(out, format='png', dpi=figures.DPI)
+  return out.getvalue()

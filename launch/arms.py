@@ -1,0 +1,37 @@
+"""The arms of a comparison: ways to learn to answer, each a change of one config. `launch.reason` runs them."""
+
+import copy
+
+from latentmem import model, tasks
+from latentmem.base.errors import check_known
+
+# Fields of the task, and how the model feeds thoughts back.
+ARMS = dict(
+    cot=(dict(stages=0, per_step=0, stage_examples=0), 'none'),
+    no_cot=(dict(stages=1, per_step=0, stage_examples=0), 'none'),
+    none=(dict(per_step=0), 'none'),
+    pause=({}, 'pause'),
+    feedback=({}, 'feedback'),
+    stream=({}, 'stream'),
+    state=({}, 'state'),
+)
+
+# What holds the state: a quarter of the width, every thought and token a step of its own.
+STATE = dict(kind='token_state', recurrence='full', kept=0, chunk=32)
+
+
+def of(config: dict, arm: str) -> dict:
+  """The config of an arm. Raises InputError for an unknown one, naming the nearest."""
+  check_known(arm, ARMS, 'reason', 'arm')
+  config = copy.deepcopy(config)
+  changes, feed = ARMS[arm]
+  config['data']['task'] |= changes
+  asks = tasks.make(**config['data']['task'])
+  config['model'] |= dict(feed=feed, question=asks.question, thoughts=asks.thoughts)
+  if feed == 'state':
+    mixer = config['model']['compose']
+    config['model'] |= dict(compose=dict(kind='after', mixer=mixer, mixer_memory=dict(kind='none')),
+                            memory=STATE | dict(state=config['model']['width'] // 4))
+  config['model'] = model.fields(**config['model'])
+  config['train']['length'] = asks.length
+  return config
