@@ -20,7 +20,7 @@ def get_config(choice: str = 'mag,titans') -> ml_collections.ConfigDict:
   # Nothing but the needle is worth writing, and it has to last: nothing fades, writing has its price, and the haystack,
   # once learned, pulls at nothing.
   remembers = memory.known_fields(kind, chunk=64, heads=1, head_width=64, expansion=4, momentum=False, decay=False,
-                                  step_scale=0.3, share_start=0.1, write_cost=0.2, value_norm=True)
+                                  step_scale=0.3, share_start=0.1, write_cost=0.1, value_norm=True)
   joins = compose.known_fields(join, heads=2, window=32, segment=64, join='sum')
   return ml_collections.ConfigDict(dict(
       seed=0,

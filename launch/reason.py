@@ -57,17 +57,42 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
     return False
   run.result or results.finish(run, trained, built.source)
   params = jax.device_put(trained.state.params, jax.local_devices()[0])
+  look(run, built.model, params, built.source.asks)
   run.write('answers.json', scored(built.model, params, built.source.asks, **built.config['reason']))
   return True
+
+
+def look(run: records.Run, net, params, task: chains.Chains, problems: int = 5) -> None:
+  """Writes what the model thinks of a few problems: thoughts.json and, of the first graph, figures/thoughts.png."""
+  if not net.thoughts:
+    return
+  from latentmem.study import reasoning, thoughts
+  asked = task.heldout_problems(problems)
+  answers = Answerer(net, params, chains.END, chains.STOP, 1)(rows_of(task, asked))
+  logits_BKV = np.asarray(net.apply(params, answers.h_BKD, method='logits'))
+  say = lambda tokens: ' '.join(task.words[t] for t in tokens)
+  run.write('thoughts.json', [
+      dict(question=say(problem.question), steps=[say(step) for step in problem.steps], answer=say(problem.answer),
+           thoughts=thoughts.nearest(logits_KV, task.words)) for problem, logits_KV in zip(asked, logits_BKV)])
+  if graph := asked[0].graph:
+    names = [task.words[t] for t in graph.token_N]
+    figure = thoughts.draw(graph.asked, thoughts.on_nodes(logits_BKV[0], graph.token_N), names)
+    run.write('figures/thoughts.png', reasoning.png(figure))
+
+
+def rows_of(task: chains.Chains, asked: list[chains.Problem]) -> np.ndarray:
+  """Questions as rows, [B, Q]."""
+  question_BQ = np.full((len(asked), task.question), spans.NOTHING, np.int32)
+  for row_Q, problem in zip(question_BQ, asked):
+    row_Q[:len(problem.question) + 1] = task.asked(problem)
+  return question_BQ
 
 
 def scored(net, params, task: chains.Chains, problems: int, longest: int, still: float, rows: int = 50) -> dict:
   """What a model answers to held-out problems, and what that costs."""
   asked = task.heldout_problems(problems)
-  question_NQ = np.full((-(-len(asked) // rows) * rows, task.question), spans.NOTHING, np.int32)
-  for row_Q, problem in zip(question_NQ, asked):
-    row_Q[:len(problem.question) + 1] = task.asked(problem)
-  question_NQ[len(asked):] = question_NQ[0]
+  # The last batch is filled up with the first question.
+  question_NQ = rows_of(task, asked + asked[:1] * (-len(asked) % rows))
   answer = Answerer(net, params, chains.END, chains.STOP, longest, still)
   jax.block_until_ready(answer(question_NQ[:rows]))
   begun = time.monotonic()

@@ -47,8 +47,8 @@ class Titans(parts.Heads):
     renormalise: Whether each matrix returns to its first size when a chunk is full.
     value_norm: Whether values have a root mean square of at most 1, which the network's norm can reach: what is read
       again and again is then learned, where larger values pull at the weights for ever.
-    write_cost: What training pays for r, in nats a scored token at r = 1 everywhere: gates close over what is not worth
-      writing, which keeps long texts from washing out what is.
+    write_cost: What training pays for the root of r, in nats a scored token at r = 1 everywhere: gates close over what
+      is not worth writing, which keeps long texts from washing out what is. The root makes small r dear, which add up.
   """
 
   depth: int = 2
@@ -235,7 +235,11 @@ class Titans(parts.Heads):
     return dict(cell, anchor=weights, weights=weights, momentum=momentum), self._join(y_NBHCK)
 
   def costs(self, drive_BT):
-    return dict(writing=self.write_cost * jnp.mean(drive_BT['share'] * drive_BT['written'])) if self.write_cost else {}
+    if not self.write_cost:
+      return {}
+    # Tiny, so that the root has a slope where a gate is shut.
+    root = jnp.sqrt(drive_BT['share'] + 1e-12)
+    return dict(writing=self.write_cost * jnp.mean(root * drive_BT['written']))
 
   def peek(self, cell, drive_BT):
     q_BHTK = jnp.swapaxes(drive_BT['q'], 1, 2)

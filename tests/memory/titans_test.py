@@ -125,13 +125,16 @@ def test_writing_costs_what_it_is_said_to_cost():
   cell = memory.make('titans', width=8, chunk=4, heads=2, state_dtype='float64', write_cost=0.3)
   read, start, params, x = in_numpy.setting(memory, 'titans', heads=2, write_cost=0.3)
   mask, write = np.arange(11) < [[11], [6]], np.arange(11) % 2 == np.zeros((2, 1))
-  shares = in_numpy.gate(params, 'share', x)
+  roots = np.sqrt(in_numpy.gate(params, 'share', x))
   for given, paid in ((dict(), 1), (dict(mask_BT=mask), mask), (dict(write_BT=write), write)):
     _, sown = cell.apply({'params': params}, start, x, mutable=['costs'], **given)
-    assert_close(sown['costs']['writing'], 0.3 * np.mean(shares * np.broadcast_to(paid, mask.shape)[..., None]))
+    assert_close(sown['costs']['writing'], 0.3 * np.mean(roots * np.broadcast_to(paid, mask.shape)[..., None]))
   _, sown = memory.make('titans', width=8, chunk=4, heads=2, state_dtype='float64').apply(
       {'params': params}, start, x, mutable=['costs'])
   assert not sown
+  shut = params | dict(share_bias=params['share_bias'] - 2000)
+  price = lambda p: cell.apply({'params': p}, start, x, mutable=['costs'])[1]['costs']['writing']
+  assert all(np.isfinite(slope).all() for slope in jax.tree.leaves(jax.grad(price)(shut)))
 
 
 @pytest.mark.parametrize('fields', [dict(), dict(forget_to='start', pairs=2), dict(depth=3)], ids=str)

@@ -69,7 +69,7 @@ def test_what_a_model_says_it_costs_is_in_the_loss_once(x64):
   whole, split, none = loss(costly, 1), loss(costly, 4), loss(free, 1)
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13), whole, split)
   # Two layers, r starting at 0.5 for every token.
-  assert whole[0] - none[0] == pytest.approx(2 * 0.3 * 0.5)
+  assert whole[0] - none[0] == pytest.approx(2 * 0.3 * 0.5 ** 0.5)
   share = lambda grads: grads['params']['block']['mixer']['memory']['share_bias']
   assert np.all(share(whole[1]) > share(none[1]))
 

@@ -1,0 +1,64 @@
+"""Arms are one config with what makes them arms changed, and every one of them can be built."""
+
+import pytest
+
+from configs import reason
+from latentmem.base.errors import InputError
+from launch import arms, parts
+
+
+def config(choice='prosqa'):
+  return reason.get_config(choice).to_dict()
+
+
+@pytest.mark.parametrize('arm, feed, thoughts, stages', [
+    ('cot', 'none', 0, 0), ('no_cot', 'none', 0, 1), ('none', 'none', 0, 4), ('pause', 'pause', 4, 4),
+    ('feedback', 'feedback', 4, 4), ('stream', 'stream', 4, 4), ('state', 'state', 4, 4)])
+def test_an_arm_is_what_it_is_called(arm, feed, thoughts, stages):
+  before = config()
+  chosen = arms.of(before, arm)
+  built = parts.build(chosen)
+  assert (built.model.feed, built.model.thoughts, built.source.asks.stages) == (feed, thoughts, stages)
+  assert built.model.question == built.source.asks.question == 160
+  assert chosen['train']['length'] == built.source.asks.length
+  assert before == config()
+  same = [{k: v for k, v in c.items() if k not in ('model', 'data', 'train')} for c in (before, chosen)]
+  assert same[0] == same[1]
+
+
+def test_the_state_of_the_state_arm_runs_after_the_mixer():
+  chosen = arms.of(config(), 'state')['model']
+  assert chosen['compose']['kind'] == 'after' and chosen['compose']['mixer']['kind'] == 'attention'
+  assert chosen['memory']['kind'] == 'token_state' and chosen['memory']['recurrence'] == 'full'
+
+
+def test_every_arm_learns_the_same_problems():
+  assert {arm: parts.build(arms.of(config('matched'), arm)).source.asks.matched for arm in arms.ARMS} == dict.fromkeys(
+      arms.ARMS, True)
+
+
+def test_an_unknown_arm_is_refused_with_the_nearest():
+  with pytest.raises(InputError, match="reason has no arm 'feedbak' .did you mean 'feedback'"):
+    arms.of(config(), 'feedbak')
+
+
+@pytest.mark.parametrize('change, said', [
+    (dict(question=150), 'model.question=150 does not fit the task, whose rows have 160'),
+    (dict(thoughts=3), 'model.thoughts=3 does not fit the task, whose rows have 4'),
+])
+def test_rows_that_the_model_would_read_wrongly_are_refused(change, said):
+  wrong = config()
+  wrong['model'] |= change
+  with pytest.raises(InputError, match=said):
+    parts.build(wrong)
+
+
+def test_rows_with_thoughts_are_for_a_model_that_thinks():
+  wrong = config()
+  wrong['model'] = dict(kind='decoder', compose=dict(kind='attention'))
+  with pytest.raises(InputError, match="model 'decoder' with the task 'prosqa'"):
+    parts.build(wrong)
+  wrong = config()
+  wrong['data'] = dict(kind='task', task=dict(kind='recall'))
+  with pytest.raises(InputError, match="model 'latent' with the task 'recall'"):
+    parts.build(wrong)

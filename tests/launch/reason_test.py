@@ -1,0 +1,75 @@
+"""Arms are trained, answer, and are put into one table; what was cut short goes on."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import reason as config
+from latentmem.base import records
+from latentmem.model import interface
+from launch import arms, parts, reason
+from tests.launch.train_test import launch
+
+SMALL = ('--config.train.steps=2', '--config.train.rows=4', '--config.evaluate.rows=4', '--config.reason.problems=6',
+         '--config.data.heldout_examples=4', '--config.reason.longest=3', '--config.model.width=16',
+         '--config.model.layers=1')
+
+
+@pytest.fixture(scope='module')
+def told(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('reason') / 'runs'
+  done = launch('reason', '--config=configs/reason.py:arithmetic', '--arms=cot,feedback', f'--workdir={folder}', *SMALL)
+  assert done.returncode == 0, done.stderr
+  return folder, done.stdout
+
+
+def test_every_arm_is_a_run_and_the_table_has_them_all(told):
+  folder, said = told
+  assert {p.name for p in folder.iterdir()} == {'cot-0', 'feedback-0', 'table.json', 'table.txt', 'table.png'}
+  table = json.loads((folder / 'table.json').read_text())
+  assert [row['arm'] for row in table['rows']] == ['cot', 'feedback']
+  assert all(records.read(folder / f'{arm}-0').result for arm in ('cot', 'feedback'))
+  assert (folder / 'table.txt').read_text() in said
+
+
+def test_answers_say_what_they_cost(told):
+  cot, feedback = (records.read_json(told[0] / f'{arm}-0' / 'answers.json') for arm in ('cot', 'feedback'))
+  for run in (cot, feedback):
+    assert run['problems'] == 6 and 0 <= run['right'] <= 6 and run['said'] <= 3 and run['seconds'] > 0
+  assert cot['thoughts'] == 0 and feedback['thoughts'] == 3
+  costs = feedback['costs']
+  assert feedback['passes'] == 2 + feedback['said']
+  after = 2 * costs['thought'] + costs['first'] + (feedback['said'] - 1) * costs['token']
+  assert feedback['flops_after'] == pytest.approx(after)
+  assert feedback['flops'] == pytest.approx(after + costs['question'])
+  assert len(feedback['size_of_thought']) == 3 and min(feedback['size_of_thought']) > 0
+
+
+def test_what_is_done_is_not_done_again_and_the_rest_is(told):
+  folder, _ = told
+  stamp = (folder / 'cot-0' / 'answers.json').stat().st_mtime_ns
+  done = launch('reason', '--config=configs/reason.py:arithmetic', '--arms=cot,none', f'--workdir={folder}', *SMALL)
+  assert done.returncode == 0, done.stderr
+  assert (folder / 'cot-0' / 'answers.json').stat().st_mtime_ns == stamp
+  assert [row['arm'] for row in json.loads((folder / 'table.json').read_text())['rows']] == ['cot', 'none']
+
+
+def test_an_unknown_arm_and_a_config_of_another_kind_are_refused(tmp_path):
+  for args, message in ((('--config=configs/reason.py', '--arms=sate'), "no arm 'sate' (did you mean 'state'?)"),
+                        (('--config=configs/recall.py',), 'needs a config with a part `reason`')):
+    done = launch('reason', *args, f'--workdir={tmp_path}')
+    assert done.returncode == 2 and message in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_scores_are_of_every_problem_whatever_the_batch():
+  chosen = arms.of(config.get_config('matched').to_dict(), 'pause')
+  chosen['model'] |= dict(width=16, layers=1)
+  built = parts.build(chosen)
+  params = interface.init_params(built.model, jax.random.key(0))
+  some, all_at_once = (reason.scored(built.model, params, built.source.asks, 7, 2, 0.0, rows) for rows in (3, 7))
+  for name in ('right', 'problems', 'said', 'cut', 'flops', 'rules'):
+    assert some[name] == all_at_once[name]
+  assert some['rules'] == dict(farther=0.5) and some['problems'] == 7
+  np.testing.assert_allclose(some['size_of_thought'], all_at_once['size_of_thought'], rtol=1e-5)
