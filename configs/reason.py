@@ -25,15 +25,17 @@ def get_config(choice: str = 'prosqa') -> ml_collections.ConfigDict:
   task = TASKS[choice]
   # The last stage gets as many examples as two others.
   source = data.fields(dict(kind='task', task=task | dict(stage_examples=STEPS * ROWS // (task['stages'] + 2))))
-  asks = data.make(source).asks
+  rows = source['task']
+  thoughts = rows['stages'] * rows['per_step']
+  length = rows['question'] + thoughts + rows['rest']
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=-1, model=1),
       model=model.fields('latent', vocab=0, width=64, layers=2, ff=4.0, tie=False, remat='none', scan=False,
-                         feed='feedback', question=asks.question, thoughts=asks.thoughts,
-                         compose=dict(kind='attention', heads=4, window=asks.length), memory=dict(kind='none')),
+                         feed='feedback', question=rows['question'], thoughts=thoughts,
+                         compose=dict(kind='attention', heads=4, window=length), memory=dict(kind='none')),
       data=source,
-      train=train.fields(steps=STEPS, rows=ROWS, length=asks.length, learning_rate=1e-3, warmup=100,
+      train=train.fields(steps=STEPS, rows=ROWS, length=length, learning_rate=1e-3, warmup=100,
                          evaluate_every=500, save_every=500),
       evaluate=train.evaluate_fields(rows=ROWS),
-      reason=dict(problems=500, longest=asks.rest, still=0.0)))
+      reason=dict(problems=500, longest=rows['rest'], still=0.0)))

@@ -75,8 +75,8 @@ def look(run: records.Run, net, params, task: chains.Chains, problems: int = 5) 
       dict(question=say(problem.question), steps=[say(step) for step in problem.steps], answer=say(problem.answer),
            thoughts=thoughts.nearest(logits_KV, task.words)) for problem, logits_KV in zip(asked, logits_BKV)])
   if graph := asked[0].graph:
-    names = [task.words[t] for t in graph.token_N]
-    figure = thoughts.draw(graph.asked, thoughts.on_nodes(logits_BKV[0], graph.token_N), names)
+    told = graph.asked._asdict() | dict(names=[task.words[t] for t in graph.token_N])
+    figure = thoughts.draw(told, thoughts.on_nodes(logits_BKV[0], graph.token_N))
     run.write('figures/thoughts.png', reasoning.png(figure))
 
 

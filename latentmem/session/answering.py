@@ -21,7 +21,7 @@ class Answers(NamedTuple):
 
   Attributes:
     tokens_BA: What was said, each token the likeliest; STOP not included, NOTHING behind the end.
-    said_B: Tokens said, STOP included.
+    said_B: Tokens said, STOP included, which may follow the A-th.
     thoughts_B: Thoughts that were thought.
     stilled_B: Whether thinking ended early because thoughts no longer changed.
     cut_B: Whether an answer was cut off at A tokens.

@@ -45,27 +45,26 @@ def read(it):
 
 
 def likeliest(it, params, question_Q, thoughts):
-  """The answer by whole rows: what is said so far is read again for every token."""
+  """The answer by whole rows, what is said so far read again for every token; and whether it ends by itself."""
   said, begins = [], QUESTION + it.thoughts
-  while len(said) < LONGEST:
-    mind = [THOUGHT] * thoughts + [NOTHING] * (it.thoughts - thoughts)
-    row_T = np.full((1, begins + LONGEST), NOTHING, np.int32)
+  mind = [THOUGHT] * thoughts + [NOTHING] * (it.thoughts - thoughts)
+  while True:
+    row_T = np.full((1, begins + LONGEST + 1), NOTHING, np.int32)
     row_T[0, :begins + 1 + len(said)] = [*question_Q, *mind, END, *said]
     token = int(jnp.argmax(read(it)(params, row_T)[0, begins + len(said)]))
-    if token == STOP:
-      break
+    if token == STOP or len(said) == LONGEST:
+      return said, token == STOP
     said.append(token)
-  return said
 
 
 @pytest.mark.parametrize('feed, thoughts', [('feedback', 3), ('feedback', 1), ('stream', 2), ('pause', 2), ('none', 0)])
 def test_an_answer_is_the_likeliest_by_whole_rows_and_the_same_alone(feed, thoughts):
   together = answerer(feed)(questions(), thoughts)
   for b, question_Q in enumerate(questions()):
-    want = likeliest(*thinker(feed), question_Q, thoughts)
+    want, ends = likeliest(*thinker(feed), question_Q, thoughts)
     tokens_A = np.asarray(together.tokens_BA[b])
     assert tokens_A[tokens_A != NOTHING].tolist() == want
-    assert together.said_B[b] == len(want) + (len(want) < LONGEST) and together.cut_B[b] == (len(want) == LONGEST)
+    assert together.said_B[b] == len(want) + ends and together.cut_B[b] != ends
     assert together.thoughts_B[b] == thoughts
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 
 from latentmem.study import reasoning, thoughts
-from latentmem.tasks import is_a_graphs
 
-ASKED = is_a_graphs.Problem(5, [(0, 2), (2, 3), (1, 4)], root=0, target=3, wrong=4, path=[0, 2, 3])
+GRAPH = dict(names=list('vwxyz'), edges=[(0, 2), (2, 3), (1, 4)], root=0, target=3, wrong=4, path=[0, 2, 3])
 
 
 def test_the_nearest_words_come_first():
@@ -21,13 +20,13 @@ def test_nodes_share_what_words_that_are_no_nodes_have():
 
 
 def test_children_lie_below_their_parents():
-  place = thoughts._places(ASKED)
-  assert all(place[child][1] < place[parent][1] for parent, child in ASKED.edges) and len(set(place.values())) == 5
+  place = thoughts._places(GRAPH)
+  assert all(place[child][1] < place[parent][1] for parent, child in GRAPH['edges']) and len(set(place)) == 5
 
 
 def test_there_is_a_panel_a_thought_and_a_name_a_node():
-  figure = thoughts.draw(ASKED, np.full((3, 5), 0.2), list('vwxyz'))
+  figure = thoughts.draw(GRAPH, np.full((3, 5), 0.2))
   assert [axes.get_title('left') for axes in figure.axes] == ['thought 1', 'thought 2', 'thought 3']
   assert [text.get_text() for text in figure.axes[0].texts] == list('vwxyz')
   assert reasoning.png(figure).startswith(b'\x89PNG')
-  assert thoughts.draw(ASKED, np.full((1, 5), 0.2), list('vwxyz')).axes
+  assert thoughts.draw(GRAPH, np.full((1, 5), 0.2)).axes
