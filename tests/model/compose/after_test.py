@@ -1,11 +1,12 @@
 """A memory after the mixer: what it adds, and where it lies."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from latentmem import model
-from latentmem.base import sharding
+from latentmem.base import flops, sharding
 from latentmem.base.errors import InputError
 from latentmem.model import compose, interface
 from tests.checks import assert_close
@@ -70,3 +71,18 @@ def test_a_stack_of_two_memories_is_on_record_laid_out_and_aligned_to_both():
 def test_fields_that_do_not_fit_are_refused(chosen, said):
   with pytest.raises(InputError, match=said):
     jax.eval_shape(lambda key: interface.init_params(model.make('decoder', **chosen), key), jax.random.key(0))
+
+
+@pytest.mark.parametrize('recurrence', ['input', 'full'])
+def test_a_token_state_costs_no_more_than_a_twentieth_of_a_block(recurrence):
+  """Counted operations at the width of GPT-2 small, without embedding and head."""
+  def operations(**chosen):
+    it = model.make('decoder', vocab=2, width=768, layers=12, remat='none', **chosen)
+    params = jax.eval_shape(lambda: model.interface.init_params(it, jax.random.key(0)))
+    carry = jax.eval_shape(lambda params: it.apply(params, 1, method='init_state'), params)
+    return flops.count(it.apply, params, carry, jax.ShapeDtypeStruct((1, 256), jnp.int32))
+  attention = dict(kind='attention', heads=12, window=256)
+  held = dict(kind='token_state', recurrence=recurrence)
+  growth = operations(compose=dict(kind='after', mixer=attention), memory=held) / operations(
+      compose=attention, memory=dict(kind='none')) - 1
+  assert 0.02 < growth < 0.05
