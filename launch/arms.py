@@ -16,8 +16,8 @@ ARMS = dict(
     state=({}, 'state'),
 )
 
-# What holds the state: a quarter of the width, every thought and token a step of its own.
-STATE = dict(kind='token_state', recurrence='full', kept=0, chunk=32)
+# What holds the state: a quarter of the width. Chunks of one token, so that a pass over two is not filled up.
+STATE = dict(kind='token_state', recurrence='full', kept=0, stride=1, chunk=1)
 
 
 def of(config: dict, arm: str) -> dict:
@@ -28,6 +28,8 @@ def of(config: dict, arm: str) -> dict:
   config['data']['task'] |= changes
   asks = tasks.make(**config['data']['task'])
   config['model'] |= dict(feed=feed, question=asks.question, thoughts=asks.thoughts)
+  if 'window' in config['model']['compose']:
+    config['model']['compose']['window'] = asks.length
   if feed == 'state':
     mixer = config['model']['compose']
     config['model'] |= dict(compose=dict(kind='after', mixer=mixer, mixer_memory=dict(kind='none')),

@@ -7,7 +7,7 @@ import jax
 
 from latentmem import data, model, train
 from latentmem.base import sharding
-from latentmem.base.errors import hint, InputError
+from latentmem.base.errors import check_known, InputError
 from latentmem.data import pipeline
 from latentmem.tasks import chains
 from latentmem.train.placement import Placement
@@ -31,29 +31,37 @@ def build(config: dict) -> Parts:
   """
   known = ('seed', 'mesh', 'model', 'data', 'train', 'evaluate', 'reason')
   for name in config:
-    if name not in known:
-      raise InputError(f'A config has no {name!r}{hint(name, known)}; it has {list(known)}.')
+    check_known(name, known, 'A config', 'part')
   pipeline.check_seed(config['seed'])
   filled_data = data.fields(config['data'])
   source = data.make(filled_data)
   filled_model = with_vocab(model.fields(**config['model']), source)
-  _check_rows(filled_model, source)
   settings = train.build(train.Train, config['train']), train.build(train.Evaluate, config['evaluate'])
+  _check_rows(filled_model, source, settings[0].length, settings[1].length)
   whole = dict(config, data=filled_data, model=filled_model, train=train.fields(**config['train']),
                evaluate=train.evaluate_fields(**config['evaluate']))
   place = Placement(mesh(**config['mesh'], rows=settings[0].rows))
   return Parts(whole, source, model.make(**filled_model), *settings, place)
 
 
-def _check_rows(fields: dict, source) -> None:
-  """Rows of question, thoughts and rest are for models that read them, and those read nothing else."""
+def _check_rows(fields: dict, source, length: int, heldout_length: int) -> None:
+  """Rows of question, thoughts and rest are for models that read them whole, and those read nothing else."""
   thinks, asks = fields['kind'] == 'latent', source.asks
   if thinks != isinstance(asks, chains.Chains):
     raise InputError(f"The model 'latent' reads rows of question, thoughts and rest, and no other model does; this is "
                      f'the model {fields["kind"]!r} with the task {type(asks).__module__.rpartition(".")[2]!r}.')
-  for name in ('question', 'thoughts') if thinks else ():
+  if not thinks:
+    return
+  for name in ('question', 'thoughts'):
     if fields[name] != getattr(asks, name):
       raise InputError(f'model.{name}={fields[name]} does not fit the task, whose rows have {getattr(asks, name)}.')
+  for name, found in (('train', length), ('evaluate', heldout_length or asks.length)):
+    if found != asks.length:
+      raise InputError(f'{name}.length={found} does not fit the task, whose rows have {asks.length} tokens.')
+  mixer = fields['compose']
+  if mixer['kind'] == 'attention' and mixer['window'] < asks.length:
+    raise InputError(f'model.compose.window={mixer["window"]} does not see how a row of {asks.length} tokens begins; '
+                     f'window={asks.length} does.')
 
 
 def with_vocab(fields: dict, source) -> dict:

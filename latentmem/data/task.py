@@ -60,7 +60,8 @@ class Task(source.Base):
 
   @functools.cached_property
   def fingerprint(self):
-    return hashlib.sha256(json.dumps(dataclasses.asdict(self), sort_keys=True).encode()).hexdigest()
+    fields = json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
+    return hashlib.sha256(fields + self.asks.drawn_from).hexdigest()
 
   def describe(self):
     return dict(kind='task', vocab=self.vocab, fingerprint=self.fingerprint, task=self.task,

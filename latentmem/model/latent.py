@@ -26,7 +26,6 @@ from latentmem.base.spans import THOUGHT
 from latentmem.model import decoder
 
 FEEDS = ('feedback', 'stream', 'state', 'pause', 'none')
-PARTS = ('read', 'write', 'forget')
 
 # Read, forget and write gates at the start of training: 0.43, 0.27 and 0.18.
 STARTS = dict(read=-0.28, forget=-1.0, write=-1.5)
@@ -55,7 +54,7 @@ class Stream(nn.Module):
 
   Attributes:
     width: D.
-    without: Gates held at 0, of PARTS, joined by commas.
+    without: Gates held at 0, of STARTS, joined by commas.
     write_until: Thoughts after which nothing is written; 0 for no end.
   """
 
@@ -83,7 +82,7 @@ class Stream(nn.Module):
 
 
 class Latent(decoder.Decoder):
-  """Predicts the rest of a row. Logits of question and thoughts are not made; they are 0.
+  """Predicts the rest of a row. Logits of question and thoughts are not made; they are 0. Telemetry is of the rest.
 
   Attributes:
     feed: What a thought is made of: feedback, stream, state, pause or none.
@@ -113,9 +112,11 @@ class Latent(decoder.Decoder):
       raise InputError(f'latent with feed={self.feed!r} has question={self.question} and thoughts={self.thoughts}; it '
                        "takes a question of 1 token or more, and thoughts unless feed is 'none'.")
     for part in filter(None, self.without.split(',')):
-      check_known(part, PARTS, 'latent', 'part')
+      check_known(part, STARTS, 'latent', 'part')
     if self.feed != 'stream' and (self.without or self.write_until):
       raise InputError(f"without and write_until are for feed='stream', not {self.feed!r}.")
+    if self.memory.get('write_cost'):
+      raise InputError('latent reads a row in several passes, and a write_cost would be of the last alone; it takes 0.')
     if self.feed == 'state' and self.memory['kind'] != 'token_state':
       raise InputError(f"feed='state' needs the memory token_state; it has {self.memory['kind']!r}.")
 

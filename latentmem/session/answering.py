@@ -25,7 +25,8 @@ class Answers(NamedTuple):
     thoughts_B: Thoughts that were thought.
     stilled_B: Whether thinking ended early because thoughts no longer changed.
     cut_B: Whether an answer was cut off at A tokens.
-    h_BKD: The trail: what each pass that made a thought had in mind; zeros after the last.
+    h_BKD: The trail: what each pass that made a thought had in mind; zeros after the last, and for thoughts that no
+      pass made (`pause`).
     gates_BK3: Means of the stream's read, forget and write at each thought.
   """
 
@@ -99,7 +100,9 @@ def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still
 def _think(model, params, carry, thought, thoughts_B, still):
   """All thoughts but the last, which is read with the answer -> carry, thought, (h_BKD, gates_BK3), stilled_B."""
   many, rows = max(model.thoughts, 1), len(thoughts_B)
-  seen = tuple(jnp.zeros((rows, many, *a.shape[1:]), a.dtype).at[:, 0].set(a) for a in (thought.h_BD, thought.gates_B3))
+  thinks_B1 = model.sequential & (thoughts_B > 0)[:, None]
+  seen = tuple(jnp.zeros((rows, many, *a.shape[1:]), a.dtype).at[:, 0].set(jnp.where(thinks_B1, a, 0)) for a in (
+      thought.h_BD, thought.gates_B3))
   never_B = jnp.zeros(rows, bool)
   if not model.sequential:
     return carry, thought, seen, never_B
@@ -116,7 +119,7 @@ def _think(model, params, carry, thought, thoughts_B, still):
         seen, (after.h_BD, after.gates_B3)))
     size = lambda a_BD: jnp.sqrt(jnp.sum(jnp.square(a_BD), -1))
     same_B = size(after.h_BD - thought.h_BD) < still * size(thought.h_BD)
-    return k + 1, carry, after, seen, stilled_B | (active_B & same_B)
+    return k + 1, carry, after, seen, stilled_B | (active_B & same_B & (k + 1 < thoughts_B))
 
   _, carry, thought, seen, stilled_B = jax.lax.while_loop(thinking, body, (1, carry, thought, seen, never_B))
   return carry, thought, seen, stilled_B

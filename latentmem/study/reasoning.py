@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 from latentmem.study import figures
 
-COLUMNS = dict(arm='{}', right='{:.1%}', least='{:.1%}', most='{:.1%}', seeds='{}', said='{:.1f}', passes='{:.1f}',
-               after='{:,.2f}', whole='{:,.2f}', ms='{:.2f}')
+SHARE, COUNT, COST = '{:.1%}', '{:.1f}', '{:,.2f}'
+COLUMNS = dict(arm='{}', right=SHARE, least=SHARE, most=SHARE, seeds='{}', worst=SHARE, best=SHARE, said=COUNT,
+               passes=COUNT, after=COST, whole=COST, ms=COST)
 
-NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson), of all seeds
+NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson), as if all seeds were one model
+worst, best: of seeds
 said: tokens; passes: those that wait for each other; after, whole: million operations, after the question and with it
 ms: an answer, in a batch'''
 
@@ -23,15 +25,18 @@ def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
   """The interval of a share, 95 % by default (Wilson 1927)."""
   share, wide = right / of, z * z / of
   middle, half = share + wide / 2, z * math.sqrt(share * (1 - share) / of + wide / (4 * of))
-  return (middle - half) / (1 + wide), (middle + half) / (1 + wide)
+  # Rounding must not put the share outside.
+  return min((middle - half) / (1 + wide), share), max((middle + half) / (1 + wide), share)
 
 
 def summary(arm: str, runs: list[dict]) -> dict:
   """One line of the table, of an arm's runs: each the `answers.json` of a run folder."""
   right, of = (sum(run[name] for run in runs) for name in ('right', 'problems'))
   least, most = wilson(right, of)
+  shares = [run['right'] / run['problems'] for run in runs]
   mean = lambda name: sum(run[name] for run in runs) / len(runs)
-  return dict(arm=arm, right=right / of, least=least, most=most, seeds=len(runs), said=mean('said'),
+  return dict(arm=arm, right=right / of, least=least, most=most, seeds=len(runs), worst=min(shares), best=max(shares),
+              said=mean('said'),
               passes=mean('passes'), after=mean('flops_after') / 1e6, whole=mean('flops') / 1e6,
               ms=1e3 * mean('seconds'))
 

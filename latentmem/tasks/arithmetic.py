@@ -13,7 +13,6 @@ import functools
 import json
 import operator
 import os
-import pathlib
 import re
 import zlib
 
@@ -31,7 +30,7 @@ class Arithmetic(chains.Chains):
     steps: Steps of a sum that is drawn.
     largest: No number on the way of a drawn sum is larger, and none is below 0.
     file: Problems to train on; '' draws them.
-    heldout_file: Problems held out; '' holds out one in ten of the file, by a hash of its question.
+    heldout_file: Problems held out; '' holds out one in ten of those in the file or drawn, by a hash of the question.
   """
 
   question: int = 32
@@ -52,8 +51,10 @@ class Arithmetic(chains.Chains):
     return (*chains.SPECIAL, *(chr(byte) if 32 <= byte < 127 else f'<{byte}>' for byte in range(256)))
 
   def problem(self, rng, heldout=False):
-    if not self.file and not (heldout and self.heldout_file):
-      return self._sum(rng)
+    while not self.file and not (heldout and self.heldout_file):
+      problem = self._sum(rng)
+      if _held_out(problem) == heldout:
+        return problem
     problems = self.problems(heldout)
     return problems[rng.integers(len(problems))]
 
@@ -61,6 +62,10 @@ class Arithmetic(chains.Chains):
     """All problems that are held out, or all others. Raises InputError that names file, line and key."""
     path = self.heldout_file if heldout and self.heldout_file else self.file
     return _fitting(self, path, heldout, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
+
+  def heldout_problems(self, count, seed=0):
+    filed = self.file or self.heldout_file
+    return self.problems(heldout=True)[:count] if filed else super().heldout_problems(count, seed)
 
   def _sum(self, rng) -> chains.Problem:
     value = int(rng.integers(10))
@@ -85,7 +90,7 @@ def _fitting(task: Arithmetic, path: str, heldout: bool, changed: int) -> list[c
   """What a task takes of a file that was last changed then."""
   every = _problems(path)
   if not task.heldout_file:
-    every = [p for p in every if (zlib.crc32(bytes(t - len(chains.SPECIAL) for t in p.question)) % 10 == 0) == heldout]
+    every = [p for p in every if _held_out(p) == heldout]
   fitting = [p for p in every if len(p.question) < task.question and
              sum(map(len, p.steps)) + len(p.answer) + 2 <= task.rest]
   if not fitting:
@@ -93,11 +98,16 @@ def _fitting(task: Arithmetic, path: str, heldout: bool, changed: int) -> list[c
   return fitting
 
 
+def _held_out(problem: chains.Problem) -> bool:
+  """One question in ten, whatever stands beside it."""
+  return zlib.crc32(bytes(token - len(chains.SPECIAL) for token in problem.question)) % 10 == 0
+
+
 def _problems(path: str) -> list[chains.Problem]:
   try:
-    lines = pathlib.Path(path).read_text('utf-8').splitlines()
-  except (OSError, UnicodeDecodeError) as e:
-    raise InputError(f'The problems at {path!r} cannot be read: {e}.') from e
+    lines = chains.read(path).decode().split('\n')
+  except UnicodeDecodeError as e:
+    raise InputError(f'{path} is no UTF-8 text: {e}.') from e
   return [_problem(line, f'{path}, line {number}') for number, line in enumerate(lines, 1) if line.strip()]
 
 

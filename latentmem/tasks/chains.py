@@ -14,7 +14,8 @@ B batch (rows), T tokens, Q tokens of a question, K thoughts, A tokens of the re
 
 import dataclasses
 import functools
-from typing import NamedTuple
+import pathlib
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -42,6 +43,14 @@ class Problem(NamedTuple):
   graph: object = None
 
 
+def read(path: str) -> bytes:
+  """A file of problems. Raises InputError."""
+  try:
+    return pathlib.Path(path).read_bytes()
+  except OSError as e:
+    raise InputError(f'The problems at {path!r} cannot be read: {e.strerror}.') from e
+
+
 @dataclasses.dataclass(frozen=True)
 class Chains(interface.Base):
   """What a kind of questions has in common.
@@ -52,7 +61,7 @@ class Chains(interface.Base):
     stages: Of the curriculum; 0 keeps all steps for ever.
     per_step: Thoughts that take the place of a step; 0 for none.
     stage_examples: Training examples of each stage; 0 is at the last stage from the start.
-    mix: Share of training examples that are of another stage, any as likely.
+    mix: Share of training examples that are of any stage, each as likely.
   """
 
   question: int = 0
@@ -62,12 +71,20 @@ class Chains(interface.Base):
   stage_examples: int = 0
   mix: float = 0.0
 
+  # Where problems are read from, in kinds that have it as a field.
+  file: ClassVar[str] = ''
+  heldout_file: ClassVar[str] = ''
+
   def __post_init__(self):
     for name, least in dict(question=2, rest=3, stages=0, per_step=0, stage_examples=0).items():
       if getattr(self, name) < least:
         raise InputError(f'{self.name} needs {name} of {least} or more, not {getattr(self, name)}.')
     if not 0 <= self.mix <= 1:
       raise InputError(f'{self.name} takes a mix from 0 to 1, not {self.mix}.')
+
+  @property
+  def drawn_from(self):
+    return b''.join(read(path) for path in (self.file, self.heldout_file) if path)
 
   @property
   def name(self) -> str:
@@ -123,7 +140,7 @@ class Chains(interface.Base):
     tokens_T, targets_T = np.full(self.length, NOTHING, np.int32), np.zeros(self.length, np.int32)
     weights_T = np.zeros(self.length, np.float32)
     begins = self.question + self.thoughts
-    self._lay(tokens_T, 0, self.question, self.asked(problem), 'question')
+    tokens_T[:self.question] = self.asked(problem)
     tokens_T[self.question:self.question + stage * self.per_step] = THOUGHT
     self._lay(tokens_T, begins, self.rest, rest[:-1], 'rest')
     targets_T[begins:begins + len(rest) - 1] = rest[1:]
@@ -138,9 +155,11 @@ class Chains(interface.Base):
     """Whether what was said after the last SAY is the answer."""
     return SAY in said and said[len(said) - said[::-1].index(SAY):] == problem.answer
 
-  def asked(self, problem: Problem) -> list[int]:
-    """The tokens that a model reads before it thinks."""
-    return [*problem.question, BEGIN]
+  def asked(self, problem: Problem) -> np.ndarray:
+    """What a model reads before it thinks, [Q]. Raises InputError where it does not fit."""
+    tokens_Q = np.full(self.question, NOTHING, np.int32)
+    self._lay(tokens_Q, 0, self.question, [*problem.question, BEGIN], 'question')
+    return tokens_Q
 
   def _lay(self, tokens_T, start, room, tokens, span):
     if len(tokens) > room:

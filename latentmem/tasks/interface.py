@@ -76,6 +76,11 @@ class Base:
 
   draws: ClassVar[bool] = True
 
+  @property
+  def drawn_from(self) -> bytes:
+    """What examples are drawn from beside the generator, such as the contents of files."""
+    return b''
+
   def draw(self, rng: np.random.Generator) -> Example:
     """One example of `length` tokens, by this generator and nothing else."""
     raise NotImplementedError

@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from latentmem.base.errors import InputError
+
 NODES, SPREAD, FEWEST, MOST = 22.8, 1.95, 14, 28
 # Where a node takes its parents from: family 0, family 1, anywhere but below both.
 FAMILY_0, FAMILY_1 = 0.40, 0.53
@@ -30,6 +32,8 @@ STRAYS, STRAYS_FADE = 0.108, 6.5
 # Of shortest paths from root to target.
 HOPS = {3: 0.4075, 4: 0.4375, 5: 0.131, 6: 0.024}
 ROOT_IS_1 = 0.62
+# Graphs that are drawn before a question counts as one that no graph has.
+TRIES = 20_000
 
 
 class Problem(NamedTuple):
@@ -53,19 +57,21 @@ class Problem(NamedTuple):
 def draw(rng: np.random.Generator, matched: bool = False, hops: tuple[int, ...] = ()) -> Problem:
   """A problem whose shortest path is one of `hops`, each as often; () has them as often as the public files.
 
-  Matched problems take what length comes: long ones are too rare to wait for.
+  Matched problems take what length comes: long ones are too rare to wait for. Raises InputError where none is found.
   """
   lengths = hops or tuple(HOPS)
   if not matched:
     share = np.array([1.0 if hops else HOPS[length] for length in lengths])
     lengths = (int(rng.choice(lengths, p=share / share.sum())),)
   root = int(rng.random() < (0.5 if matched else ROOT_IS_1))
-  while True:
+  for _ in range(TRIES):
     nodes, edges, labels = graph(rng)
     options = pairs(nodes, edges, labels, root, lengths, matched)
     if options:
       target, wrong = options[rng.integers(len(options))]
       return Problem(nodes, edges, root, target, wrong, shortest(edges, root, target))
+  raise InputError(f'None of {TRIES:,} graphs has a {"matched " if matched else ""}question of {lengths} hops; shorter '
+                   'paths are found sooner.')
 
 
 def graph(rng: np.random.Generator) -> tuple[int, list[tuple[int, int]], list[int]]:

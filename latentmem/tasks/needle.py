@@ -97,6 +97,10 @@ class Needle(interface.Base):
                        f'at most length; length is {self.length}, shortest is {self.shortest}.')
 
   @property
+  def drawn_from(self):
+    return essay_text(self.haystack).encode() if self.haystack else b''
+
+  @property
   def what(self) -> str:
     return 'uuid' if self.form == 'uuid' else 'number'
 

@@ -3,9 +3,9 @@
   Every lempus is a yumpus. ... Every bompus is not bright. Tom is a lempus. True or false : Tom is bright ?
   Tom is a yumpus. ... Tom is a bompus. Tom is not bright.   |   False
 
-Beside the chain of `hops` from the person to the property stand as many other things: each thing of the chain is also
-something that leads nowhere, and a second chain, which nobody is, says the opposite of the same property as deep down.
-So neither the words nor their number tell the answer.
+Beside the chain of `hops` from the person to the property stands a second one, which nobody is, and which says the
+opposite of the same property as deep down. Each thing of both is also something that leads nowhere. So neither the
+words nor their number tell the answer.
 """
 
 import dataclasses
@@ -30,14 +30,14 @@ class ProntoQA(chains.Chains):
     hops: Things from the person's own to the one that has the property, both counted.
   """
 
-  question: int = 128
+  question: int = 136
   rest: int = 48
   hops: int = 5
 
   def __post_init__(self):
     super().__post_init__()
-    if not 1 <= 3 * self.hops <= len(THINGS):
-      raise InputError(f'prontoqa takes 1 to {len(THINGS) // 3} hops, not {self.hops}.')
+    if not 1 <= 4 * self.hops <= len(THINGS):
+      raise InputError(f'prontoqa takes 1 to {len(THINGS) // 4} hops, not {self.hops}.')
 
   @property
   def words(self):
@@ -45,11 +45,11 @@ class ProntoQA(chains.Chains):
 
   def problem(self, rng, heldout=False):
     who, what = str(rng.choice(PEOPLE)), str(rng.choice(PROPERTIES))
-    mine, other, aside = np.array_split(rng.permutation(THINGS)[:3 * self.hops], 3)
+    mine, other, *asides = np.array_split(rng.permutation(THINGS)[:4 * self.hops], 4)
     holds, asks = (bool(rng.integers(2)) for _ in range(2))
     has = lambda yes: what if yes else f'not {what}'
     told = [f'Every {a} is a {b} .' for line in (mine, other) for a, b in zip(line[:-1], line[1:])]
-    told += [f'Every {a} is a {b} .' for a, b in zip(mine, aside)]
+    told += [f'Every {a} is a {b} .' for line, aside in zip((mine, other), asides) for a, b in zip(line, aside)]
     told += [f'Every {mine[-1]} is {has(holds)} .', f'Every {other[-1]} is {has(not holds)} .']
     told = [told[i] for i in rng.permutation(len(told))]
     tokens = lambda text: [self.number[word] for word in text.split()]

@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import json
 import os
-import pathlib
 import re
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from latentmem.base.errors import check_known, hint, InputError
 from latentmem.tasks import chains, is_a_graphs
 
 FORMS = ('symbols', 'words')
+MOST_HOPS = 7
 TYPES = dict(question=str, steps=list, answer=str, edges=list, idx_to_symbol=list, root=int, target=int, neg_target=int)
 
 PEOPLE = '''Alex Bob Carol Davis Eva Fae Gabriel Jack Max Oliver Polly Rex Sally Sam Stella Tom Wren'''.split()
@@ -57,7 +57,7 @@ class ProsQA(chains.Chains):
     heldout_file: The same for held-out ones.
   """
 
-  question: int = 160
+  question: int = 168
   rest: int = 24
   form: str = 'symbols'
   matched: bool = False
@@ -68,8 +68,11 @@ class ProsQA(chains.Chains):
 
   def __post_init__(self):
     super().__post_init__()
-    object.__setattr__(self, 'hops', tuple(self.hops))
+    object.__setattr__(self, 'hops', tuple(np.atleast_1d(self.hops).tolist()))
     check_known(self.form, FORMS, 'prosqa', 'form')
+    if self.graphs < 0 or not all(isinstance(n, int) and 1 <= n <= MOST_HOPS for n in self.hops):
+      raise InputError(f'prosqa takes graphs >= 0 and hops from 1 to {MOST_HOPS}; it got graphs={self.graphs} and '
+                       f'hops={self.hops}.')
     if self.file and not self.heldout_file:
       raise InputError('prosqa with a file needs a heldout_file: what is learned from the one is tested on the other.')
 
@@ -88,7 +91,7 @@ class ProsQA(chains.Chains):
       asked = _graph(int(rng.integers(self.graphs)), *asks) if known else is_a_graphs.draw(rng, *asks)
       edges = [asked.edges[i] for i in rng.permutation(len(asked.edges))]
       told = self.told(asked._replace(edges=edges), self._names(rng, asked), swapped=bool(rng.integers(2)))
-      if len(self.asked(told)) <= self.question:
+      if len(told.question) < self.question:
         return told
     raise InputError(f'None of 1000 graphs fits a question of {self.question} tokens; {2 * self.question} may do.')
 
@@ -140,10 +143,9 @@ def _problems(task: ProsQA, path: str, changed: int) -> list[chains.Problem]:
 
 
 def _read(path: str) -> list[dict]:
+  text = chains.read(path)
   try:
-    records = json.loads(pathlib.Path(path).read_text('utf-8'))
-  except OSError as e:
-    raise InputError(f'The problems at {path!r} cannot be read: {e.strerror}.') from e
+    records = json.loads(text)
   except ValueError as e:
     raise InputError(f'{path} is not JSON: {e}.') from e
   if not isinstance(records, list) or not records:
@@ -158,29 +160,39 @@ def _checked(record, where: str, number: dict[str, int]):
   for key, kind in TYPES.items():
     if key not in record:
       raise InputError(f'{where} has no {key!r}; it has {list(record)}.')
-    if not isinstance(record[key], kind):
+    if not isinstance(record[key], kind) or isinstance(record[key], bool):
       raise InputError(f'{where}: {key!r} is a {type(record[key]).__name__}, not a {kind.__name__}.')
   names = record['idx_to_symbol']
   for name in names:
     if name not in (*PEOPLE, *THINGS):
       raise InputError(f'{where}: idx_to_symbol has {name!r}, which is no word of ProsQA{hint(str(name), THINGS)}.')
   node = {name: i for i, name in enumerate(names)}
-  for key in ('root', 'target', 'neg_target'):
-    if not 0 <= record[key] < len(names):
-      raise InputError(f'{where}: {key!r} is {record[key]}, and there are {len(names)} nodes.')
+  root, target, wrong = (record[key] for key in ('root', 'target', 'neg_target'))
   try:
     edges = [(node[a], node[b]) for a, b in re.findall(r'(\w+) is a (\w+)\.', record['question'])]
-    path = [record['root'], *(node[re.findall(r'(\w+)\.$', step)[0]] for step in record['steps'])]
-    _, first, _ = re.findall(r'Is (\w+) a (\w+) or (\w+)\?$', record['question'])[0]
-    swapped = node[first] == record['neg_target']
-  except (KeyError, IndexError, TypeError) as e:
-    raise InputError(f'{where}: its question or steps are not sentences about its nodes ({e}).') from e
-  if sorted(edges) != sorted((a, b) for a, b in record['edges']):
-    raise InputError(f"{where}: 'edges' are not those that the question tells.")
-  if record['target'] not in is_a_graphs.distances(edges, record['root']):
-    raise InputError(f"{where}: 'target' cannot be reached from 'root'.")
-  asked = is_a_graphs.Problem(len(names), edges, record['root'], record['target'], record['neg_target'], path)
+    steps = [tuple(node[name] for name in re.findall(r'(\w+) is a (\w+)\.$', step)[0]) for step in record['steps']]
+    query = [node[name] for name in re.findall(r'Is (\w+) a (\w+) or (\w+)\?$', record['question'])[0]]
+    said = [node[name] for name in re.findall(r'^(\w+) is a (\w+)\.$', record['answer'])[0]]
+    listed = sorted((a, b) for a, b in record['edges'])
+  except (KeyError, IndexError, TypeError, ValueError) as e:
+    raise InputError(f'{where}: its question, steps or answer are not sentences about its nodes, or its edges no pairs '
+                     f'of them ({e}).') from e
+  path = [root, *(b for _, b in steps)]
+  below = is_a_graphs.distances(edges, root)
+  for fits, message in (
+      (listed == sorted(edges), "'edges' are not those that the question tells"),
+      (query[0] == root and sorted(query[1:]) == sorted((target, wrong)), "'root', 'target' and 'neg_target' are not "
+       'those that the question asks about'),
+      (target in below, "'target' cannot be reached from 'root'"),
+      (wrong not in below, "'neg_target' can be reached from 'root'"),
+      (path[-1] == target and steps == [*zip(path, path[1:])] and {*steps} <= {*edges},
+       "'steps' are no way from 'root' to 'target'"),
+      (said == [root, target], "'answer' does not name 'target'"),
+      (len(names) <= is_a_graphs.MOST, f'it has {len(names)} nodes, and there are words for {is_a_graphs.MOST}')):
+    if not fits:
+      raise InputError(f'{where}: {message}.')
+  asked = is_a_graphs.Problem(len(names), edges, root, target, wrong, path)
   if names[0] not in number:
     # The order of nodes tells how deep they lie; symbols must not.
     names = [str(i) for i in np.random.default_rng(len(record['question'])).permutation(is_a_graphs.MOST)[:len(names)]]
-  return asked, names, swapped
+  return asked, names, query[1] == wrong

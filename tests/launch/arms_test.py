@@ -1,5 +1,6 @@
 """Arms are one config with what makes them arms changed, and every one of them can be built."""
 
+import numpy as np
 import pytest
 
 from configs import reason
@@ -19,7 +20,7 @@ def test_an_arm_is_what_it_is_called(arm, feed, thoughts, stages):
   chosen = arms.of(before, arm)
   built = parts.build(chosen)
   assert (built.model.feed, built.model.thoughts, built.source.asks.stages) == (feed, thoughts, stages)
-  assert built.model.question == built.source.asks.question == 160
+  assert built.model.question == built.source.asks.question == 168
   assert chosen['train']['length'] == built.source.asks.length
   assert before == config()
   same = [{k: v for k, v in c.items() if k not in ('model', 'data', 'train')} for c in (before, chosen)]
@@ -33,8 +34,10 @@ def test_the_state_of_the_state_arm_runs_after_the_mixer():
 
 
 def test_every_arm_learns_the_same_problems():
-  assert {arm: parts.build(arms.of(config('matched'), arm)).source.asks.matched for arm in arms.ARMS} == dict.fromkeys(
-      arms.ARMS, True)
+  asks = {arm: parts.build(arms.of(config('matched'), arm)).source.asks for arm in arms.ARMS}
+  for heldout in (False, True):
+    problems = [task.problem(np.random.default_rng(3), heldout) for task in asks.values()]
+    assert all(problem == problems[0] for problem in problems)
 
 
 def test_an_unknown_arm_is_refused_with_the_nearest():
@@ -43,7 +46,7 @@ def test_an_unknown_arm_is_refused_with_the_nearest():
 
 
 @pytest.mark.parametrize('change, said', [
-    (dict(question=150), 'model.question=150 does not fit the task, whose rows have 160'),
+    (dict(question=150), 'model.question=150 does not fit the task, whose rows have 168'),
     (dict(thoughts=3), 'model.thoughts=3 does not fit the task, whose rows have 4'),
 ])
 def test_rows_that_the_model_would_read_wrongly_are_refused(change, said):
@@ -51,6 +54,23 @@ def test_rows_that_the_model_would_read_wrongly_are_refused(change, said):
   wrong['model'] |= change
   with pytest.raises(InputError, match=said):
     parts.build(wrong)
+
+
+def test_rows_that_are_not_read_whole_are_refused():
+  for room, change in (('train', dict(length=100)), ('evaluate', dict(length=100))):
+    with pytest.raises(InputError, match=f'{room}.length=100 does not fit the task, whose rows have 196 tokens'):
+      parts.build(config() | {room: config()[room] | change})
+  wrong = config()
+  wrong['model']['compose']['window'] = 100
+  with pytest.raises(InputError, match='window=100 does not see how a row of 196 tokens begins; window=196 does'):
+    parts.build(wrong)
+
+
+def test_a_window_follows_the_rows():
+  wide = config()
+  wide['data']['task'] |= dict(form='words', question=330, rest=48)
+  chosen = arms.of(wide, 'pause')
+  assert parts.build(chosen).model.compose['window'] == 382
 
 
 def test_rows_with_thoughts_are_for_a_model_that_thinks():

@@ -30,7 +30,7 @@ def test_the_whole_config_is_plain_and_names_itself():
 
 
 @pytest.mark.parametrize('change, said', [
-    (dict(trian={}), "A config has no 'trian' .did you mean 'train'"),
+    (dict(trian={}), "A config has no part 'trian' .did you mean 'train'"),
     (dict(train=dict(step=3)), "train has no field 'step' .did you mean 'steps'"),
     (dict(data=dict(kind='task', task=dict(kind='recal'))), "did you mean 'recall'"),
 ])

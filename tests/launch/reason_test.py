@@ -2,14 +2,9 @@
 
 import json
 
-import jax
-import numpy as np
 import pytest
 
-from configs import reason as config
 from latentmem.base import records
-from latentmem.model import interface
-from launch import arms, parts, reason
 from tests.launch.train_test import launch
 
 SMALL = ('--config.train.steps=2', '--config.train.rows=4', '--config.evaluate.rows=4', '--config.reason.problems=6',
@@ -58,18 +53,7 @@ def test_what_is_done_is_not_done_again_and_the_rest_is(told):
 
 def test_an_unknown_arm_and_a_config_of_another_kind_are_refused(tmp_path):
   for args, message in ((('--config=configs/reason.py', '--arms=sate'), "no arm 'sate' (did you mean 'state'?)"),
-                        (('--config=configs/recall.py',), 'needs a config with a part `reason`')):
+                        (('--config=configs/recall.py',), 'needs a config with a part `reason`'),
+                        (('--config=configs/reason.py', '--config.reason.longest=0'), 'reason.longest=0; it must be')):
     done = launch('reason', *args, f'--workdir={tmp_path}')
     assert done.returncode == 2 and message in done.stderr and 'Traceback' not in done.stderr
-
-
-def test_scores_are_of_every_problem_whatever_the_batch():
-  chosen = arms.of(config.get_config('matched').to_dict(), 'pause')
-  chosen['model'] |= dict(width=16, layers=1)
-  built = parts.build(chosen)
-  params = interface.init_params(built.model, jax.random.key(0))
-  some, all_at_once = (reason.scored(built.model, params, built.source.asks, 7, 2, 0.0, rows) for rows in (3, 7))
-  for name in ('right', 'problems', 'said', 'cut', 'flops', 'rules'):
-    assert some[name] == all_at_once[name]
-  assert some['rules'] == dict(farther=0.5) and some['problems'] == 7
-  np.testing.assert_allclose(some['size_of_thought'], all_at_once['size_of_thought'], rtol=1e-5)

@@ -84,11 +84,13 @@ def test_the_trail_is_what_each_pass_had_in_mind():
   np.testing.assert_allclose(answers.h_BKD[:, 1], thought.h_BD, rtol=2e-5, atol=1e-5)
   np.testing.assert_allclose(answers.gates_BK3[:, 1], thought.gates_B3, rtol=2e-5, atol=1e-5)
   assert not answers.h_BKD[:, 2].any() and answers.gates_BK3[:, :2].all()
+  assert not answerer('stream')(questions(), 0).h_BKD.any() and not answerer('pause')(questions()).h_BKD.any()
 
 
 def test_thinking_ends_where_thoughts_stand_still():
   calm = answerer('feedback', still=1e6)(questions())
   assert calm.stilled_B.all() and (calm.thoughts_B == 2).all()
+  assert not answerer('feedback', still=1e6)(questions(), 2).stilled_B.any()
   one_by_one = [answerer('feedback', still=0.5)(questions()[b:b + 1]) for b in range(6)]
   some = answerer('feedback', still=0.5)(questions())
   np.testing.assert_array_equal(some.thoughts_B, [a.thoughts_B[0] for a in one_by_one])

@@ -16,15 +16,16 @@ def test_intervals_are_wilsons(right, of, least, most):
 
 def test_a_line_sums_answers_and_means_costs():
   row = reasoning.summary('pause', [RUN, RUN | dict(right=70, flops=70e6, seconds=0.006)])
-  assert row['right'] == 0.8 and row['seeds'] == 2 and row['whole'] == 60 and row['after'] == 2
+  assert (row['right'], row['worst'], row['best'], row['seeds']) == (0.8, 0.7, 0.9, 2)
+  assert row['whole'] == 60 and row['after'] == 2
   assert row['ms'] == pytest.approx(5) and (row['least'], row['most']) == reasoning.wilson(160, 200)
 
 
 def test_the_table_has_a_line_an_arm_and_the_rules():
   rows = [reasoning.summary(arm, [RUN]) for arm in ('pause', 'feedback')]
   lines = reasoning.table(rows, dict(farther=0.91)).splitlines()
-  assert lines[0].split() == ['arm', 'right', 'least', 'most', 'seeds', 'said', 'passes', 'after', 'whole', 'ms']
-  assert lines[1].split() == ['pause', '90.0%', '82.6%', '94.5%', '1', '3.0', '6.0', '2.00', '50.00', '4.00']
+  assert lines[0].split() == 'arm right least most seeds worst best said passes after whole ms'.split()
+  assert lines[1].split() == 'pause 90.0% 82.6% 94.5% 1 90.0% 90.0% 3.0 6.0 2.00 50.00 4.00'.split()
   assert lines[2].startswith('feedback') and "'farther': 91.0% right" in lines[3]
 
 
@@ -33,3 +34,5 @@ def test_the_figure_shows_every_arm_and_rule():
   axes, = reasoning.draw(rows, dict(farther=0.5), 'matched').axes
   assert {text.get_text() for text in axes.texts} == {'pause', 'state', 'farther'}
   assert reasoning.png(axes.figure).startswith(b'\x89PNG')
+  for right in (0, 500):
+    assert reasoning.draw([reasoning.summary('pause', [RUN | dict(right=right, problems=500)])], {}, '').axes

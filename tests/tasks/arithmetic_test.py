@@ -59,6 +59,20 @@ def test_a_tenth_of_a_file_is_held_out_whatever_its_order(tmp_path):
   assert sorted(said(p.question) for p in again.problems(True)) == sorted(held)
 
 
+def test_what_is_drawn_for_training_is_never_held_out(tmp_path):
+  task = tasks.make('arithmetic', steps=1)
+  seen = {heldout: {said(task.problem(np.random.default_rng(seed), heldout).question) for seed in range(300)}
+          for heldout in (False, True)}
+  assert len(seen[True]) > 5 and len(seen[False]) > 50 and not seen[True] & seen[False]
+
+
+def test_held_out_problems_of_a_file_come_once_and_in_order(tmp_path):
+  records = [RECORD | dict(question=f'Number {i}?') for i in range(8)]
+  task = tasks.make('arithmetic', heldout_file=file_of(tmp_path, *records))
+  assert [said(p.question) for p in task.heldout_problems(5)] == [f'Number {i}?' for i in range(5)]
+  assert len(task.heldout_problems(50)) == 8
+
+
 def test_what_is_too_long_is_left_out_and_a_file_of_nothing_else_refused(tmp_path):
   path = file_of(tmp_path, RECORD, RECORD | dict(question='Short?'))
   problems = tasks.make('arithmetic', heldout_file=path).problems(heldout=True)

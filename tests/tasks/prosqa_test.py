@@ -94,6 +94,27 @@ def test_hops_and_matched_are_those_of_the_graphs():
     assert other[asked.wrong] == 3
 
 
+@pytest.mark.parametrize('chosen', [dict(hops=(0,)), dict(hops=(8,)), dict(hops=('3',)), dict(graphs=-1)])
+def test_graphs_that_cannot_be_are_refused(chosen):
+  with pytest.raises(InputError, match='takes graphs >= 0 and hops from 1 to 7'):
+    tasks.make('prosqa', **chosen)
+
+
+def test_hops_may_be_one_number_and_a_search_without_end_ends(monkeypatch):
+  assert len(tasks.make('prosqa', hops=3, graphs=0).problem(np.random.default_rng(0)).steps) == 3
+  monkeypatch.setattr(is_a_graphs, 'TRIES', 20)
+  with pytest.raises(InputError, match=r'None of 20 graphs has a matched question of \(7,\) hops'):
+    tasks.make('prosqa', hops=(7,), matched=True, graphs=0).problem(np.random.default_rng(0))
+
+
+def test_a_file_that_changes_is_other_data(tmp_path):
+  from latentmem import data
+  task = dict(kind='prosqa', form='words', heldout_file=file_of(tmp_path, RECORD))
+  before = data.make(dict(kind='task', task=task)).fingerprint
+  file_of(tmp_path, RECORD, RECORD)
+  assert data.make(dict(kind='task', task=task)).fingerprint != before
+
+
 def test_a_question_too_long_for_its_span_is_drawn_again():
   task = tasks.make('prosqa', question=100)
   assert all(len(task.problem(np.random.default_rng(seed)).question) < 100 for seed in range(10))
@@ -123,10 +144,19 @@ def test_a_file_in_symbols_is_the_same_graph(tmp_path):
 @pytest.mark.parametrize('change, message', [
     (dict(steps=None), r"problem 0: 'steps' is a NoneType, not a list"),
     (dict(root='Tom'), r"problem 0: 'root' is a str, not a int"),
-    (dict(root=8), r"problem 0: 'root' is 8, and there are 8 nodes"),
+    (dict(root=False), r"problem 0: 'root' is a bool, not a int"),
     (dict(target=7, neg_target=6), r"problem 0: 'target' cannot be reached from 'root'"),
+    (dict(root=1), r"problem 0: 'root', 'target' and 'neg_target' are not those that the question asks about"),
+    (dict(neg_target=6), r"problem 0: 'root', 'target' and 'neg_target' are not those"),
+    (dict(question=RECORD['question'].replace('impus or', 'zumpus or'), neg_target=4),
+     r"problem 0: 'neg_target' can be reached from 'root'"),
+    (dict(steps=[]), r"problem 0: 'steps' are no way from 'root' to 'target'"),
+    (dict(steps=RECORD['steps'][1:]), r"problem 0: 'steps' are no way from 'root' to 'target'"),
+    (dict(answer='Tom is a impus.'), r"problem 0: 'answer' does not name 'target'"),
+    (dict(edges=[[0]]), r'problem 0: .* or its edges no pairs'),
+    (dict(edges=[3]), r'problem 0: .* or its edges no pairs'),
     (dict(edges=[[0, 2]]), r"problem 0: 'edges' are not those that the question tells"),
-    (dict(question='What?'), r'problem 0: its question or steps are not sentences'),
+    (dict(question='What?'), r'problem 0: its question, steps or answer are not sentences'),
     (dict(idx_to_symbol=['Tom', 'lempsu']), r"has 'lempsu', which is no word of ProsQA .did you mean 'lempus'"),
 ])
 def test_a_malformed_problem_is_named(tmp_path, change, message):

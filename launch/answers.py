@@ -1,0 +1,84 @@
+"""What a trained model answers to held-out problems, what that costs, and what it thought."""
+
+import time
+
+import jax
+import numpy as np
+
+from latentmem.base import records, spans
+from latentmem.base.errors import check_known, InputError
+from latentmem.session.answering import Answerer
+from latentmem.tasks import chains, is_a_graphs
+
+# A config's part `reason`: held-out problems, tokens of an answer at most, and when thoughts stand still.
+FIELDS = dict(problems=1, longest=1, still=0)
+
+
+def check(chosen: dict, task: chains.Chains) -> None:
+  """Raises InputError for a part `reason` that cannot be followed, or problems that do not fit: before any training."""
+  for name in chosen:
+    check_known(name, FIELDS, 'reason', 'field')
+  for name, least in FIELDS.items():
+    if not isinstance(chosen.get(name), (int, float)) or chosen[name] < least:
+      raise InputError(f'reason.{name}={chosen.get(name)!r}; it must be a number, at least {least}.')
+  rows_of(task, task.heldout_problems(chosen['problems']))
+
+
+def rows_of(task: chains.Chains, asked: list[chains.Problem]) -> np.ndarray:
+  """Questions as rows, [B, Q]."""
+  return np.stack([task.asked(problem) for problem in asked])
+
+
+def scored(net, params, task: chains.Chains, problems: int, longest: int, still: float, rows: int = 50) -> dict:
+  """How often a model is right, and what an answer costs."""
+  asked = task.heldout_problems(problems)
+  # The last batch is filled up with the first question.
+  question_NQ = rows_of(task, asked + asked[:1] * (-len(asked) % rows))
+  answer = Answerer(net, params, chains.END, chains.STOP, longest, still)
+  jax.block_until_ready(answer(question_NQ[:rows]))
+  begun = time.monotonic()
+  batches = [jax.device_get(answer(question_NQ[i:i + rows])) for i in range(0, len(question_NQ), rows)]
+  seconds = (time.monotonic() - begun) / len(question_NQ)
+  answers = jax.tree.map(lambda *a: np.concatenate(a)[:len(asked)], *batches)
+  tokens = [row_A[row_A != spans.NOTHING].tolist() for row_A in answers.tokens_BA]
+  return dict(
+      right=sum(task.right(problem, out) for problem, out in zip(asked, tokens)), problems=len(asked),
+      stilled=int(answers.stilled_B.sum()), cut=int(answers.cut_B.sum()), seconds=seconds, rows=rows,
+      rules=rules(asked), **prices(net, answer.costs(), float(answers.said_B.mean()), float(answers.thoughts_B.mean())),
+      size_of_thought=np.sqrt(np.mean(np.square(answers.h_BKD), axis=(0, 2))).tolist() if net.sequential else [],
+      gates=answers.gates_BK3.mean(0).tolist() if net.feed == 'stream' else [])
+
+
+def prices(net, costs: dict, said: float, thoughts: float) -> dict:
+  """Operations and passes of one answer; a thought that waits for no pass is read with the first token."""
+  alone = max(thoughts - 1, 0) if net.sequential else 0
+  after = alone * costs['thought'] + costs['first'] + (said - 1) * costs['token']
+  return dict(said=said, thoughts=thoughts, passes=alone + said, flops_after=after, flops=costs['question'] + after,
+              costs=costs)
+
+
+def rules(asked: list[chains.Problem]) -> dict[str, float]:
+  """What rules that do not think score on the same problems."""
+  graphs = [problem.graph.asked for problem in asked if problem.graph]
+  return dict(farther=float(np.mean([is_a_graphs.farther(graph) for graph in graphs]))) if graphs else {}
+
+
+def look(run: records.Run, net, params, task: chains.Chains, problems: int = 5) -> None:
+  """Writes what the model thinks of a few problems: thoughts.json and, of the first graph, figures/thoughts.png.
+
+  Thoughts that no pass makes have nothing to show.
+  """
+  if not net.sequential:
+    return
+  from latentmem.study import reasoning, thoughts
+  asked = task.heldout_problems(problems)
+  answers = Answerer(net, params, chains.END, chains.STOP, 1)(rows_of(task, asked))
+  logits_BKV = np.asarray(net.apply(params, answers.h_BKD, method='logits'))
+  say = lambda tokens: ' '.join(task.words[t] for t in tokens)
+  run.write('thoughts.json', [
+      dict(question=say(problem.question), steps=[say(step) for step in problem.steps], answer=say(problem.answer),
+           thoughts=thoughts.nearest(logits_KV, task.words)) for problem, logits_KV in zip(asked, logits_BKV)])
+  if graph := asked[0].graph:
+    told = graph.asked._asdict() | dict(names=[task.words[t] for t in graph.token_N])
+    figure = thoughts.draw(told, thoughts.on_nodes(logits_BKV[0], graph.token_N))
+    run.write('figures/thoughts.png', reasoning.png(figure))

@@ -1,0 +1,76 @@
+"""Scores are of every problem, costs of what was done, and nothing that does not fit is trained for."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import reason as config
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.model import interface
+from launch import answers, arms, parts
+from tests.tasks.prosqa_test import file_of, RECORD
+
+
+def built(arm, choice='matched', **task):
+  chosen = config.get_config(choice).to_dict()
+  chosen['data']['task'] |= task
+  chosen = arms.of(chosen, arm)
+  chosen['model'] |= dict(width=16, layers=1)
+  it = parts.build(chosen)
+  return it, interface.init_params(it.model, jax.random.key(0))
+
+
+@pytest.mark.parametrize('arm', ['pause', 'state'])
+def test_scores_are_of_every_problem_whatever_the_batch(arm):
+  it, params = built(arm)
+  some, whole = (answers.scored(it.model, params, it.source.asks, 7, 2, 0.0, rows) for rows in (3, 7))
+  for name in ('right', 'problems', 'said', 'cut', 'flops', 'rules'):
+    assert some[name] == whole[name]
+  assert some['rules'] == dict(farther=0.5) and some['problems'] == 7
+  np.testing.assert_allclose(some['size_of_thought'], whole['size_of_thought'], rtol=1e-5)
+  assert len(some['size_of_thought']) == (4 if arm == 'state' else 0)
+
+
+def test_what_a_model_thinks_is_written(tmp_path):
+  it, params = built('stream')
+  run = records.create(tmp_path / 'run', dict(seed=0))
+  answers.look(run, it.model, params, it.source.asks, 2)
+  told = json.loads((run.path / 'thoughts.json').read_text())
+  assert len(told) == 2 and [len(each['thoughts']) for each in told] == [4, 4] and len(told[0]['thoughts'][0]) == 3
+  assert (run.path / 'figures' / 'thoughts.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_an_arm_without_passes_that_think_shows_nothing(tmp_path):
+  it, params = built('pause')
+  run = records.create(tmp_path / 'run', dict(seed=0))
+  answers.look(run, it.model, params, it.source.asks)
+  assert not (run.path / 'thoughts.json').exists()
+
+
+def test_a_pass_over_a_state_is_not_filled_up():
+  """A thought costs the state's arm no more than its memory's share of a token."""
+  for arm in ('feedback', 'state'):
+    it, params = built(arm)
+    costs = answers.Answerer(it.model, params, 1, 3, 1).costs()
+    assert costs['first'] < 2.2 * costs['token']
+
+
+@pytest.mark.parametrize('chosen, said', [
+    (dict(problems=0), r'reason.problems=0; it must be a number, at least 1'),
+    (dict(longest='3'), r"reason.longest='3'; it must be a number"),
+    (dict(still=-1.0), r'reason.still=-1.0'),
+    (dict(problem=5), r"reason has no field 'problem' .did you mean 'problems'"),
+])
+def test_what_cannot_be_followed_is_refused(chosen, said):
+  it, _ = built('pause')
+  with pytest.raises(InputError, match=said):
+    answers.check(dict(problems=2, longest=3, still=0.0) | chosen, it.source.asks)
+
+
+def test_problems_that_do_not_fit_are_refused_before_training(tmp_path):
+  it, _ = built('pause', heldout_file=file_of(tmp_path, RECORD), question=20)
+  with pytest.raises(InputError, match='takes 23 tokens of question, and there is room for 20: question=23 would do'):
+    answers.check(dict(problems=1, longest=3, still=0.0), it.source.asks)
