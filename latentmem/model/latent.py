@@ -64,7 +64,7 @@ class Stream(nn.Module):
 
   def setup(self):
     self.gates = self.param('gates', nn.initializers.zeros, (self.width, len(STARTS), self.width), jnp.float32)
-    start = lambda key, shape: jnp.broadcast_to(jnp.asarray(list(STARTS.values()))[:, None], shape)
+    start = lambda key, shape: jnp.broadcast_to(jnp.asarray([*STARTS.values()], jnp.float32)[:, None], shape)
     self.bias = self.param('bias', start, (len(STARTS), self.width))
     self.gate_norm, self.stream_norm = nn.LayerNorm(1e-5), nn.LayerNorm(1e-5)
 

@@ -45,7 +45,7 @@ class Train:
   final: float = 0.1
   decay: float = 0.2
   weight_decay: float = 0.1
-  undecayed: str = 'bias|scale|gain|norm|embed|persistent|conv'
+  undecayed: str = 'bias|scale|gain|norm|embed|persistent|conv|pause'
   beta1: float = 0.9
   beta2: float = 0.95
   epsilon: float = 1e-8
