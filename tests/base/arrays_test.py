@@ -30,8 +30,8 @@ def test_pick_stops_nan_in_values_and_gradients():
 
 
 def test_at_takes_places_of_each_row_of_every_leaf():
-  a = jnp.arange(24.0).reshape(2, 3, 4)
-  taken = arrays.at(jnp.array([[2, 0], [1, 1]]), (a, a[..., 0].astype(jnp.int32), None))
+  a = np.arange(24.0).reshape(2, 3, 4)
+  taken = arrays.at(jnp.array([[2, 0], [1, 1]]), (a, a[..., 0].astype(np.int32), None))
   np.testing.assert_array_equal(taken[0], np.stack([a[0][[2, 0]], a[1][[1, 1]]]))
   np.testing.assert_array_equal(taken[1], [[8, 0], [16, 16]])
   assert taken[1].dtype == jnp.int32 and taken[2] is None
