@@ -49,6 +49,8 @@ def test_a_problem_tells_its_graph(form, sizes):
     problem = task.problem(np.random.default_rng(seed))
     asked, name = problem.graph.asked, said(task, problem.graph.token_N)
     assert len(set(name)) == asked.nodes
+    # Nodes are numbered as they came about, so edges in that order would tell how deep they lie.
+    assert asked.edges != sorted(asked.edges, key=lambda edge: edge[1])
     below = {child for _, child in asked.edges}
     edge = functools.partial(edge_in_words, form, name, below)
     told = [word for a, b in asked.edges for word in edge(a, b)]
