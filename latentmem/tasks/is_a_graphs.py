@@ -114,25 +114,29 @@ def _without_lonely(count, edges, labels):
 
 def pairs(nodes, edges, labels, root, lengths, matched) -> list[tuple[int, int]]:
   """Every (target, wrong) that asks a fair question of this graph."""
-  parents = {child for _, child in edges}
   leaves = set(range(2, nodes)) - {parent for parent, _ in edges}
   near, other = distances(edges, root), distances(edges, 1 - root)
   targets = [leaf for leaf in leaves if near.get(leaf) in lengths]
   wrongs = [leaf for leaf in leaves if leaf not in near and labels[leaf]]
   if not matched:
     return [(target, wrong) for target in sorted(targets) for wrong in sorted(wrongs)]
-  founders = [distances(edges, node) for node in range(nodes) if node not in parents]
-  least = lambda leaf: min(far[leaf] for far in founders if leaf in far)
+  deep = depths_of(nodes, edges)
   return [(target, wrong) for target in sorted(targets) for wrong in sorted(wrongs)
-          if target not in other and other.get(wrong) == near[target] and least(target) == least(wrong)]
+          if target not in other and other.get(wrong) == near[target] and deep[target] == deep[wrong]]
 
 
 def farther(problem: Problem) -> float:
   """What the rule 'the option that lies farther from every node without parents' scores: 1, 0, or 0.5 for a tie."""
-  below = {child for _, child in problem.edges}
-  founders = [distances(problem.edges, node) for node in range(problem.nodes) if node not in below]
-  target, wrong = (min(far[leaf] for far in founders if leaf in far) for leaf in (problem.target, problem.wrong))
+  deep = depths_of(problem.nodes, problem.edges)
+  target, wrong = deep[problem.target], deep[problem.wrong]
   return 0.5 if target == wrong else float(target > wrong)
+
+
+def depths_of(nodes: int, edges) -> dict[int, int]:
+  """Of every node, the steps to it from the nearest node without parents."""
+  below = {child for _, child in edges}
+  founders = [distances(edges, node) for node in range(nodes) if node not in below]
+  return {node: min(far[node] for far in founders if node in far) for node in range(nodes)}
 
 
 def children(edges) -> dict[int, list[int]]:

@@ -11,7 +11,6 @@ two ways, and a model learns one:
 import dataclasses
 import functools
 import json
-import os
 import re
 from typing import NamedTuple
 
@@ -97,7 +96,7 @@ class ProsQA(chains.Chains):
 
   def problems(self, path: str) -> list[chains.Problem]:
     """All problems of a file, in its order. Raises InputError that names the file, the problem and the key."""
-    return _problems(self, path, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
+    return _problems(self, path, chains.changed(path))
 
   def heldout_problems(self, count, seed=0):
     return self.problems(self.heldout_file)[:count] if self.heldout_file else super().heldout_problems(count, seed)
