@@ -198,7 +198,7 @@ class TokenState(interface.Base):
     """c after every token, [B, T, R]."""
     if self.recurrence == 'input':
       kept_BTR = jnp.where(reset_BT[..., None], 0, jnp.exp(drive_BT['log_f']))
-      return scans.associative(kept_BTR, drive_BT['w'] * drive_BT['u'], c_BR)
+      return scans.all_at_once(kept_BTR, drive_BT['w'] * drive_BT['u'], c_BR)
 
     def body(c_BR, inputs):
       drive_B, reset_B = inputs

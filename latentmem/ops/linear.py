@@ -35,7 +35,7 @@ def linear_chunked(s_BHKV, q_BTHK, k_BTHK, v_BTHV, log_a_BTH, reset_BT, chunk) -
   l_BNHCC, m_BNHC = decay.within_chunks(log_a, reset)
   within_BNHCC = jnp.einsum('bnthk,bnihk->bnhti', q, k) * l_BNHCC
   wrote_BNHKV = jnp.einsum('bnhi,bnihk,bnihv->bnhkv', l_BNHCC[..., -1, :], k, v)
-  end_BNHKV = scans.associative(m_BNHC[..., -1, None, None], wrote_BNHKV, s_BHKV)
+  end_BNHKV = scans.all_at_once(m_BNHC[..., -1, None, None], wrote_BNHKV, s_BHKV)
   start_BNHKV = jnp.concatenate([s_BHKV[:, None], end_BNHKV[:, :-1]], axis=1)
   y_BNCHV = (jnp.einsum('bnhti,bnihv->bnthv', within_BNHCC, v)
              + jnp.einsum('bnht,bnthk,bnhkv->bnthv', m_BNHC, q, start_BNHKV))

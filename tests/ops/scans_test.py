@@ -1,4 +1,4 @@
-"""A recurrence in log2(T) steps is the recurrence."""
+"""A recurrence in any order of work is the recurrence."""
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,10 @@ from tests.checks import assert_close, assert_finite
 pytestmark = pytest.mark.usefixtures('x64')
 
 
-@pytest.mark.parametrize('length', [1, 2, 13])
+@pytest.mark.parametrize('form', [scans.all_at_once, scans.in_blocks, scans.by_halves])
+@pytest.mark.parametrize('length', [1, 2, 13, 64])
 @pytest.mark.parametrize('wide', [True, False])
-def test_associative_equals_in_turn_with_gradients(length, wide):
+def test_every_form_equals_in_turn_with_gradients(form, length, wide):
   rng = np.random.default_rng(0)
   a = rng.uniform(size=(2, length, 3, 4 if wide else 1))
   # Decays of exactly 0 and 1 are decays too.
@@ -24,7 +25,7 @@ def test_associative_equals_in_turn_with_gradients(length, wide):
       out = form(a, b, h)
       return jnp.sum(jnp.sin(out)), out
     return jax.jit(jax.value_and_grad(number, argnums=(0, 1, 2), has_aux=True))(a, b, h)
-  fast, plain = score(scans.associative), score(scans.in_turn)
+  fast, plain = score(form), score(scans.in_turn)
   assert_close(fast, plain)
   assert_finite(fast)
 
