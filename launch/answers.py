@@ -70,7 +70,7 @@ def look(run: records.Run, net, params, task: chains.Chains, problems: int = 5) 
   """
   if not net.sequential:
     return
-  from latentmem.study import reasoning, thoughts
+  from latentmem.study import figures, thoughts
   asked = task.heldout_problems(problems)
   answers = Answerer(net, params, chains.END, chains.STOP, 1)(rows_of(task, asked))
   logits_BKV = np.asarray(net.apply(params, answers.h_BKD, method='logits'))
@@ -81,4 +81,4 @@ def look(run: records.Run, net, params, task: chains.Chains, problems: int = 5) 
   if graph := asked[0].graph:
     told = graph.asked._asdict() | dict(names=[task.words[t] for t in graph.token_N])
     figure = thoughts.draw(told, thoughts.on_nodes(logits_BKV[0], graph.token_N))
-    run.write('figures/thoughts.png', reasoning.png(figure))
+    run.write('figures/thoughts.png', figures.png(figure))

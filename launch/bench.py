@@ -1,8 +1,10 @@
-"""Times one memory layer: forward, training step, decoding, peak memory; beside a peer where it is installed.
+"""Times what this library is made of.
 
   python -m launch.bench --suite=memory --out=docs/results/bench-memory
 
-The peer comes with `pip install -e '.[bench]'`. Writes OUT.json and OUT.png.
+Suites: memory (a Titans layer: forward, training step, decoding, peak memory; beside titans-pytorch where it is
+installed, `pip install -e '.[bench]'`) and recurrence (token_state's tokens all at once, beside one after another).
+Writes OUT.json and OUT.png.
 """
 
 import pathlib
@@ -11,14 +13,13 @@ import sys
 
 from absl import flags
 
+from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from launch import shell
-from launch.benchmarks import memory
+from launch.benchmarks import memory, recurrence
 
-SUITES = dict(memory=memory)
-
-_SUITE = flags.DEFINE_string('suite', 'memory', f'One of {list(SUITES)}.')
-_OUT = flags.DEFINE_string('out', 'runs/bench-memory', 'Where the record goes, without an ending.')
+_SUITE = flags.DEFINE_string('suite', 'memory', 'memory or recurrence.')
+_OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an ending; runs/bench-SUITE if not given.')
 _LENGTHS = flags.DEFINE_list('lengths', ['1024', '4096', '8192', '32768'], 'Tokens of a row.')
 _CHUNKS = flags.DEFINE_list('chunks', ['16', '64', '256'], 'Tokens of a chunk.')
 _BATCH = flags.DEFINE_integer('batch', 2, 'Rows.', lower_bound=1)
@@ -33,22 +34,38 @@ _PEER = flags.DEFINE_bool('peer', True, 'Measure titans-pytorch too, where it is
 
 def main():
   check_known(_SUITE.value, SUITES, 'bench', 'suite')
+  out = pathlib.Path(_OUT.value or f'runs/bench-{_SUITE.value}')
+  shell.writable(out)
+  record = SUITES[_SUITE.value](_whole_numbers(_LENGTHS))
+  flags_given = shlex.join(a for a in sys.argv[1:] if not a.startswith('--out'))
+  records.write_json(out.with_suffix('.json'), dict(command=f'python -m launch.bench {flags_given}', **record))
+  from latentmem.study import bench_figure, figures
+  records.write_whole(out.with_suffix('.png'), figures.png(bench_figure.draw(record)))
+  print(f'{out}.json and {out}.png')
+
+
+def _whole_numbers(flag) -> list[int]:
   try:
-    lengths, chunks = ([int(n) for n in flag.value] for flag in (_LENGTHS, _CHUNKS))
+    return [int(n) for n in flag.value]
   except ValueError as error:
-    raise InputError(f'--lengths and --chunks are whole numbers: {error}.') from None
-  shared = dict(batch=_BATCH.value, heads=_HEADS.value, head_width=_HEAD_WIDTH.value, depth=_DEPTH.value,
-                dtype=_DTYPE.value, repeats=_REPEATS.value, tokens=64)
+    raise InputError(f'--{flag.name} takes whole numbers: {error}.') from None
+
+
+def _memory(lengths: list[int]) -> dict:
   peer = _PEER.value and bool(memory.peer_version()) and _DTYPE.value == 'float32'
   if _PEER.value and not peer:
     print("titans-pytorch is not installed (pip install -e '.[bench]') or not of this type (it is float32); measuring "
           'this library alone.')
-  out = pathlib.Path(_OUT.value)
-  shell.writable(out)
-  record = memory.run(lengths, chunks, peer, shared, _LIMIT.value)
-  flags_given = shlex.join(a for a in sys.argv[1:] if not a.startswith('--out'))
-  memory.write(dict(command=f'python -m launch.bench {flags_given}', **record), out)
-  print(f'{_OUT.value}.json and {_OUT.value}.png')
+  shared = dict(batch=_BATCH.value, heads=_HEADS.value, head_width=_HEAD_WIDTH.value, depth=_DEPTH.value,
+                dtype=_DTYPE.value, repeats=_REPEATS.value, tokens=64)
+  return memory.run(lengths, _whole_numbers(_CHUNKS), peer, shared, _LIMIT.value)
+
+
+def _recurrence(lengths: list[int]) -> dict:
+  return recurrence.run(lengths, _BATCH.value, _HEADS.value * _HEAD_WIDTH.value, _REPEATS.value)
+
+
+SUITES = dict(memory=_memory, recurrence=_recurrence)
 
 
 if __name__ == '__main__':

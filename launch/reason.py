@@ -63,14 +63,14 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
 
 def tell(folder: pathlib.Path, names: list[str]) -> None:
   """Writes and prints the table of all runs in a folder."""
-  from latentmem.study import reasoning
+  from latentmem.study import figures, reasoning
   found = {arm: [records.read_json(path) for path in sorted(folder.glob(f'{arm}-*/answers.json'))] for arm in names}
   rows = [reasoning.summary(arm, runs) for arm, runs in found.items()]
   rules = next(iter(found.values()))[0]['rules']
   text = reasoning.table(rows, rules)
   records.write_json(folder / 'table.json', dict(rows=rows, rules=rules, runs=found))
   records.write_whole(folder / 'table.txt', text + '\n')
-  records.write_whole(folder / 'table.png', reasoning.png(reasoning.draw(rows, rules, folder.name)))
+  records.write_whole(folder / 'table.png', figures.png(reasoning.draw(rows, rules, folder.name)))
   print(text)
 
 

@@ -1,8 +1,8 @@
 """First-order recurrences: h_t = a_t h_{t-1} + b_t, elementwise, along axis 1.
 
-`in_turn` is what it means. Two steps are one step of the same kind, (a, b) then (a', b') being (a' a, a' b + b'), so that
-the order of work is free: `in_blocks` takes sqrt(T) steps of sqrt(T) tokens each, `by_halves` log2(T) of halves. Their
-gradients are the same recurrence, backwards (Martin & Cundy 2018, arXiv 1709.04057).
+`in_turn` is what it means. Two steps are one step of the same kind, (a, b) then (a', b') being (a' a, a' b + b'), so
+that the order of work is free: `in_blocks` takes sqrt(T) steps of sqrt(T) tokens each, `by_halves` log2(T) of halves.
+Their gradients are the same recurrence, backwards (Martin & Cundy 2018, arXiv 1709.04057).
 
 B batch, T steps, C steps in a block, N blocks; `...` any axes. `a` may have axes of size 1 where `b` has more.
 """

@@ -1,6 +1,4 @@
-"""The figure of a bench record: seconds and peak memory over length, and how many times faster and smaller."""
-
-import io
+"""The figures of bench records, by suite."""
 
 from matplotlib import ticker
 from matplotlib.figure import Figure
@@ -12,7 +10,12 @@ COLOURS = ('#0b62a4', '#d1600a', '#5c8a3a', '#8a5c9e')
 
 
 def draw(record: dict) -> Figure:
-  """A record of `launch.bench --suite=memory`."""
+  """A record of `launch.bench`."""
+  return SUITES[record['suite']](record)
+
+
+def memory(record: dict) -> Figure:
+  """Seconds and peak memory over length, a line for each who and chunk."""
   rows = [row for row in record['rows'] if 'failed' not in row]
   chunks = sorted({row['chunk'] for row in rows})
   with figures.styled():
@@ -38,8 +41,20 @@ def draw(record: dict) -> Figure:
   return figure
 
 
-def png(record: dict) -> bytes:
-  """`draw`, as the bytes of a PNG."""
-  out = io.BytesIO()
-  draw(record).savefig(out, format='png', dpi=figures.DPI)
-  return out.getvalue()
+def recurrence(record: dict) -> Figure:
+  """Seconds over length, a panel for each thing measured."""
+  with figures.styled():
+    figure = Figure(figsize=(10, 3.2), layout='constrained')
+    whats = {row['what']: row for row in record['rows']}
+    for axes, what in zip(figure.subplots(1, len(whats), sharey=True), whats):
+      rows = sorted((row for row in record['rows'] if row['what'] == what), key=lambda row: row['length'])
+      for form, label in (('many', 'all at once'), ('in_turn', 'one after another')):
+        axes.plot([row['length'] for row in rows], [min(row['seconds'][form]) for row in rows], marker='o',
+                  markersize=3, label=label)
+      axes.set(title=what, xlabel='tokens', xscale='log', yscale='log')
+    figure.axes[0].set_ylabel('seconds, forward and backward')
+    figure.axes[0].legend()
+  return figure
+
+
+SUITES = dict(memory=memory, recurrence=recurrence)

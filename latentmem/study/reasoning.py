@@ -4,7 +4,6 @@ Costs are of one answer, after the question was read ("after") and with it ("who
 program, passes are forward passes that wait for each other.
 """
 
-import io
 import math
 
 from matplotlib.figure import Figure
@@ -68,10 +67,3 @@ def draw(rows: list[dict], rules: dict[str, float], title: str) -> Figure:
              xscale='log')
     axes.yaxis.set_major_formatter('{x:.0%}')
   return figure
-
-
-def png(figure: Figure) -> bytes:
-  """A figure as the bytes of a PNG."""
-  out = io.BytesIO()
-  figure.savefig(out, format='png', dpi=figures.DPI)
-  return out.getvalue()

@@ -4,7 +4,6 @@
 figures/*.png and report.html. What a run did not record is named and left out.
 """
 
-import io
 import json
 import os
 import pathlib
@@ -42,13 +41,12 @@ def draw(run: records.Run, metrics: dict, shown: dict | None) -> tuple[dict, dic
   for name, (caption, make) in wanted.items():
     try:
       with figures.styled():
-        out = io.BytesIO()
-        make().savefig(out, format='png', metadata={'Software': None})
+        image = figures.png(make())
     except figures.Absent as reason:
       absent[name] = str(reason)
       continue
-    drawn[name] = (caption, out.getvalue())
-    run.write(f'figures/{name}.png', out.getvalue())
+    drawn[name] = (caption, image)
+    run.write(f'figures/{name}.png', image)
   return drawn, absent
 
 

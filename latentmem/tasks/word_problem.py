@@ -34,19 +34,21 @@ class WordProblem(interface.Base):
       of three and one of five in A5, 1 and -1 in Z60.
     shortest: Training examples are of every length from here to `length`, the rest padded behind them; 0 fills `length`
       always, as held-out ones do.
+    grow: Training examples over which the longest grows from 1 element to `length`; 0 is at `length` from the start.
   """
 
   group: str = 'S5'
   length: int = 32
   inputs: str = 'all'
   shortest: int = 0
+  grow: int = 0
 
   def __post_init__(self):
     for name, choices in (('group', GROUPS), ('inputs', INPUTS)):
       check_known(getattr(self, name), choices, 'word_problem', name)
-    if self.length < 1 or not 0 <= self.shortest <= self.length:
-      raise InputError(f'word_problem needs length >= 1 and shortest from 0 to length; it got length={self.length}, '
-                       f'shortest={self.shortest}.')
+    if self.length < 1 or not 0 <= self.shortest <= self.length or self.grow < 0:
+      raise InputError(f'word_problem needs length >= 1, shortest from 0 to length and grow >= 0; it got '
+                       f'length={self.length}, shortest={self.shortest}, grow={self.grow}.')
 
   @property
   def vocab(self) -> int:
@@ -54,10 +56,16 @@ class WordProblem(interface.Base):
     return len(table(self.group))
 
   def hardest(self):
-    return dataclasses.replace(self, shortest=0)
+    return dataclasses.replace(self, shortest=0, grow=0)
 
   def draw(self, rng):
-    size = int(rng.integers(self.shortest, self.length + 1)) if self.shortest else self.length
+    return self._up_to(self.length, rng)
+
+  def draw_at(self, rng, i):
+    return self._up_to(min(self.length, 1 + self.length * i // self.grow) if self.grow else self.length, rng)
+
+  def _up_to(self, longest, rng):
+    size = int(rng.integers(min(self.shortest, longest), longest + 1)) if self.shortest else longest
     choices = np.arange(self.vocab) if self.inputs == 'all' else np.asarray(generators(self.group))
     tokens_T, targets_T = np.zeros((2, self.length), np.int32)
     tokens_T[:size] = rng.choice(choices, size)

@@ -4,7 +4,6 @@ import datetime
 import importlib.metadata
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import tempfile
@@ -103,10 +102,3 @@ def ratios(rows: list[dict]) -> list[dict]:
           peer=who, seconds=min(peer['seconds']) / min(row['seconds']),
           memory=peer['peak']['host'] / row['peak']['host'], memory_above_start=above(peer) / above(row)))
   return out
-
-
-def write(record: dict, out: pathlib.Path) -> None:
-  """OUT.json and OUT.png."""
-  from latentmem.study import bench_figure
-  records.write_json(out.with_suffix('.json'), record)
-  records.write_whole(out.with_suffix('.png'), bench_figure.png(record))

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from latentmem.base.errors import InputError
-from launch.benchmarks import layer, memory
+from launch.benchmarks import layer, memory, recurrence
+from tests.checks import assert_close
 
 SHARED = dict(batch=2, heads=2, head_width=8, depth=2, dtype='float32', repeats=1, tokens=2)
 
@@ -50,3 +51,18 @@ def test_a_failure_is_a_row_that_says_why(tmp_path):
   got = memory.measure(SHARED | dict(who='nobody', what='forward', cores=1, cache=str(tmp_path)), 60)
   assert 'failed' in got
   json.dumps(got)
+
+
+def test_a_recurrence_is_measured_in_both_forms():
+  record = recurrence.run([64], batch=1, width=32, repeats=2, told=lambda line: None)
+  assert [row['what'] for row in record['rows']] == list(recurrence.WHATS)
+  for row in record['rows']:
+    assert {form: len(seconds) for form, seconds in row['seconds'].items()} == dict(many=2, in_turn=2)
+    assert row['times_faster'] == min(row['seconds']['in_turn']) / min(row['seconds']['many'])
+  json.dumps(record)
+
+
+@pytest.mark.parametrize('what', recurrence.WHATS)
+def test_both_forms_of_a_recurrence_do_the_same_work(what):
+  one, other = (recurrence.step(what, form, 2, 64, 32)() for form in recurrence.FORMS)
+  assert_close(one, other, 1e-4)

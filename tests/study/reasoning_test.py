@@ -2,7 +2,7 @@
 
 import pytest
 
-from latentmem.study import reasoning
+from latentmem.study import figures, reasoning
 
 RUN = dict(right=90, problems=100, said=3.0, passes=6.0, flops_after=2e6, flops=50e6, seconds=0.004)
 
@@ -33,6 +33,6 @@ def test_the_figure_shows_every_arm_and_rule():
   rows = [reasoning.summary('pause', [RUN]), reasoning.summary('state', [RUN | dict(flops_after=4e6)])]
   axes, = reasoning.draw(rows, dict(farther=0.5), 'matched').axes
   assert {text.get_text() for text in axes.texts} == {'pause', 'state', 'farther'}
-  assert reasoning.png(axes.figure).startswith(b'\x89PNG')
+  assert figures.png(axes.figure).startswith(b'\x89PNG')
   for right in (0, 500):
     assert reasoning.draw([reasoning.summary('pause', [RUN | dict(right=right, problems=500)])], {}, '').axes

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from latentmem.study import reasoning, thoughts
+from latentmem.study import figures, thoughts
 
 GRAPH = dict(names=list('vwxyz'), edges=[(0, 2), (2, 3), (1, 4)], root=0, target=3, wrong=4, path=[0, 2, 3])
 
@@ -28,5 +28,5 @@ def test_there_is_a_panel_a_thought_and_a_name_a_node():
   figure = thoughts.draw(GRAPH, np.full((3, 5), 0.2))
   assert [axes.get_title('left') for axes in figure.axes] == ['thought 1', 'thought 2', 'thought 3']
   assert [text.get_text() for text in figure.axes[0].texts] == list('vwxyz')
-  assert reasoning.png(figure).startswith(b'\x89PNG')
+  assert figures.png(figure).startswith(b'\x89PNG')
   assert thoughts.draw(GRAPH, np.full((1, 5), 0.2)).axes

@@ -72,3 +72,10 @@ def test_training_lengths_vary_and_held_out_ones_do_not():
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('word_problem', **fields)
+
+
+def test_training_lengths_grow_by_the_number_of_the_example():
+  task = tasks.make('word_problem', group='S3', length=8, grow=16)
+  size = lambda i: int(task.draw_at(np.random.default_rng(i), i).weights_T.sum())
+  assert [size(i) for i in (0, 1, 2, 8, 14, 15, 100)] == [1, 1, 2, 5, 8, 8, 8]
+  assert task.hardest().draw(np.random.default_rng(0)).weights_T.sum() == 8
