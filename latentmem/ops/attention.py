@@ -9,14 +9,16 @@ so far, which tells what each slot holds; slots that hold nothing are zeros. Rea
 `in_turn` is the meaning, `dense` the same with a mask over all pairs, `blocks` the same in memory that grows with T W.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
 
-# Scores alive at once, for each row and head.
-SCORES = 2**18
-BLOCK = 128
+# Scores alive at once, for each row and head; on a CPU of all rows and heads together, so that they stay in its cache.
+SCORES, CPU_SCORES = 2**18, 2**19
+BLOCK, CPU_BLOCK = 128, 32
 
 
 def init_cache(batch: int, window: int, heads: int, head_width: int, dtype) -> dict:
@@ -52,15 +54,18 @@ def _wide(x):
 
 def attend(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix=None) -> jax.Array:
   """Softmax attention over the visible keys and the prefix. A query that sees nothing gets a finite answer."""
-  score_BTHS = scaled(jnp.einsum('bthk,bshk->bths', q_BTHK, k_BSHK, preferred_element_type=_wide(q_BTHK)), q_BTHK)
-  score_BTHS = jnp.where(visible_BTS[:, :, None], score_BTHS, jnp.finfo(score_BTHS.dtype).min)
-  if prefix is None:
-    return jnp.einsum('bths,bshk->bthk', jax.nn.softmax(score_BTHS).astype(v_BSHK.dtype), v_BSHK)
-  score_BTHP, v_PHK = prefix
-  weight = jax.nn.softmax(jnp.concatenate([score_BTHP, score_BTHS], axis=-1)).astype(v_BSHK.dtype)
-  first = v_PHK.shape[0]
-  return (jnp.einsum('bthp,phk->bthk', weight[..., :first], v_PHK)
-          + jnp.einsum('bths,bshk->bthk', weight[..., first:], v_BSHK))
+  score_BHTS = scaled(jnp.einsum('bthk,bshk->bhts', q_BTHK, k_BSHK, preferred_element_type=_wide(q_BTHK)), q_BTHK)
+  score_BHTS = jnp.where(visible_BTS[:, None], score_BHTS, jnp.finfo(score_BHTS.dtype).min)
+  parts = [(score_BHTS, v_BSHK, 'bhts,bshk->bthk')]
+  if prefix is not None:
+    parts.append((jnp.swapaxes(prefix[0], 1, 2), prefix[1], 'bhtp,phk->bthk'))
+  top_BHT1 = functools.reduce(jnp.maximum, (jnp.max(score, -1, keepdims=True) for score, _, _ in parts))
+  above, below = 0, 0
+  for score, v, product in parts:
+    weight = jnp.exp(score - jax.lax.stop_gradient(top_BHT1))
+    above += jnp.einsum(product, weight.astype(v.dtype), v, preferred_element_type=weight.dtype)
+    below += jnp.sum(weight, -1)
+  return (above / jnp.swapaxes(below, 1, 2)[..., None]).astype(v_BSHK.dtype)
 
 
 def _held(count_B, window):
@@ -107,18 +112,38 @@ def dense(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) -
 
 
 def blocks(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) -> tuple[dict, jax.Array]:
-  """`in_turn`, a block of queries against the blocks its window reaches; groups of blocks follow one another."""
-  length, window = q_BTHK.shape[1], cache['k'].shape[1]
-  block = min(window, BLOCK, length)
+  """`in_turn`, a block of queries against the blocks its window reaches; groups of blocks follow one another.
+
+  The tokens of before are looked at only if some document goes on from there.
+  """
+  window = cache['k'].shape[1]
+  start_BT = starts(cache['count'], reset_BT & mask_BT)
+
+  def read(held, *new):
+    rows, _, heads, _ = q_BTHK.shape
+    small = functools.partial(_in_groups, window, CPU_BLOCK, CPU_SCORES // (rows * heads))
+    large = functools.partial(_in_groups, window, BLOCK, SCORES)
+    return jax.lax.platform_dependent(held, *new, cpu=small, default=large)
+
+  y_BTHK = jax.lax.cond(jnp.any((start_BT < 0) & mask_BT), read, lambda _, *new: read(None, *new),
+                        cache, q_BTHK, k_BTHK, v_BTHK, start_BT, prefix)
+  return _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT), y_BTHK
+
+
+def _in_groups(window, most, alive, cache, q_BTHK, k_BTHK, v_BTHK, start_BT, prefix):
+  """What is read, `most` queries a block, `alive` scores of a row and head at once; None for a cache nobody needs."""
+  length = q_BTHK.shape[1]
+  block = min(window, most, length)
   before = -(-(window - 1) // block) * block
-  group = block * max(1, min(SCORES // (block * (before + block)), -(-length // block)))
+  if cache is None:
+    before = min(before, -(-length // block) * block - block)
+  group = block * max(1, min(alive // (block * (before + block)), -(-length // block)))
   groups = -(-length // group)
-  reset_BT = reset_BT & mask_BT
-  start_BT = starts(cache['count'], reset_BT)
 
   pad = lambda a: jnp.pad(a, [(0, 0), (0, groups * group - length)] + [(0, 0)] * (a.ndim - 2))
   q_BTHK, padded_start_BT, score_BTHP = pad(q_BTHK), pad(start_BT), None if prefix is None else pad(prefix[0])
-  k_BSHK, v_BSHK = (jnp.concatenate([_last(_by_age(cache, name), before), pad(new)], axis=1)
+  held = lambda name, new: jnp.zeros_like(new[:, :0]) if cache is None else _by_age(cache, name)
+  k_BSHK, v_BSHK = (jnp.concatenate([_last(held(name, new), before), pad(new)], axis=1)
                     for name, new in (('k', k_BTHK), ('v', v_BTHK)))
 
   def read(first):
@@ -128,12 +153,10 @@ def blocks(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) 
                   take(padded_start_BT, group) - first, window, block, shared)
 
   if groups == 1:
-    y_BTHK = read(0)
-  else:
-    # One group's scores at a time, in the backward pass too.
-    y_GBTHK = jax.lax.map(jax.checkpoint(read), jnp.arange(groups) * group)
-    y_BTHK = jnp.moveaxis(y_GBTHK, 0, 1).reshape(q_BTHK.shape)
-  return _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT), y_BTHK[:, :length]
+    return read(0)[:, :length]
+  # One group's scores at a time, in the backward pass too.
+  y_GBTHK = jax.lax.map(jax.checkpoint(read), jnp.arange(groups) * group)
+  return jnp.moveaxis(y_GBTHK, 0, 1).reshape(q_BTHK.shape)[:, :length]
 
 
 def _group(q_BTHK, k_BSHK, v_BSHK, start_BT, window, block, prefix):

@@ -78,15 +78,31 @@ def test_fast_equals_meaning_with_gradients(form, length, window, before):
   assert_close(score_and_gradients(FAST[form], *arrays), score_and_gradients(attention.in_turn, *arrays))
 
 
-@pytest.mark.parametrize('scores, block', [(1, 4), (100, 3), (10**6, 2)])
+@pytest.mark.parametrize('scores, block', [(1, 4), (100, 3), (10**6, 2), (attention.SCORES, attention.BLOCK)])
 def test_groups_of_blocks_change_nothing(monkeypatch, scores, block):
   """However few scores are alive at once, and however many blocks a window reaches over."""
-  monkeypatch.setattr(attention, 'SCORES', scores)
-  monkeypatch.setattr(attention, 'BLOCK', block)
+  monkeypatch.setattr(attention, 'CPU_SCORES', scores * BATCH * HEADS)
+  monkeypatch.setattr(attention, 'CPU_BLOCK', block)
   for window in (3, 10):
     arrays = cache_after(12, window), *inputs(17)
     form = lambda *args: attention.blocks(*args)
     assert_close(score_and_gradients(form, *arrays), score_and_gradients(attention.dense, *arrays))
+
+
+@pytest.mark.parametrize('scores, block', [(1, 4), (attention.SCORES, attention.BLOCK)])
+@pytest.mark.parametrize('window', [3, 40])
+def test_a_cache_that_no_document_goes_on_from_is_not_looked_at(monkeypatch, window, scores, block):
+  monkeypatch.setattr(attention, 'CPU_SCORES', scores * BATCH * HEADS)
+  monkeypatch.setattr(attention, 'CPU_BLOCK', block)
+  q, k, v, reset, real, prefix = inputs(17)
+  reset[:, 0] = True
+  cache = cache_after(12, window)
+  form = lambda *args: attention.blocks(*args)
+  got = score_and_gradients(form, cache, q, k, v, reset, real, prefix)
+  # The row without a token keeps what it had; the others' is not read, so that it may hold anything.
+  spoilt = {name: cache[name].at[:2].set(jnp.nan) for name in 'kv'}
+  assert_close(got, score_and_gradients(attention.dense, cache, q, k, v, reset, real, prefix))
+  assert_finite(attention.blocks(cache | spoilt, q, k, v, reset, real, prefix)[1])
 
 
 def test_no_prefix_is_no_prefix():
