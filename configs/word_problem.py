@@ -19,7 +19,7 @@ def get_config(kind: str = 'full') -> ml_collections.ConfigDict:
   room = dict(width=64, layers=1, ff=0.0) if kind == 'full' else dict(width=128, layers=2, ff=4.0)
   compose, held = dict(kind='plain'), dict(kind=kind)
   if kind == 'attention':
-    compose, held = dict(kind='attention', heads=4), dict(kind='none')
+    compose, held = dict(kind='attention', heads=4, context=256), dict(kind='none')
   elif kind in ('full', 'input'):
     # A state that is quick to forget learns to be replaced at every token, which is what a product asks of it.
     held = dict(kind='token_state', recurrence=kind, state=128, kept=0, chunk=32, forget_start=0.3)

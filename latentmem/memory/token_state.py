@@ -21,6 +21,7 @@ from latentmem.memory import interface, parts
 from latentmem.ops import kept_states, scans
 
 RECURRENCES = ('input', 'full')
+PARTS = ('read', 'write', 'forget')
 
 
 class TokenState(interface.Base):
@@ -33,6 +34,8 @@ class TokenState(interface.Base):
     kept: M, states that a token attends to; 0 for no attention.
     heads: H, of that attention.
     forget_start, write_start: f and w at the start of training, for every token.
+    without: Parts that are left out, to see what they are for, of PARTS, joined by commas: 'read' has r = 0, 'write'
+      w = 0, 'forget' f = 1.
   """
 
   state: int = 0
@@ -42,6 +45,7 @@ class TokenState(interface.Base):
   heads: int = 4
   forget_start: float = 0.9
   write_start: float = 0.5
+  without: str = ''
 
   resets_anywhere = False
   takes_source = concatenates = True
@@ -73,6 +77,8 @@ class TokenState(interface.Base):
 
   def _check(self):
     check_known(self.recurrence, RECURRENCES, 'token_state', 'recurrence')
+    for part in filter(None, self.without.split(',')):
+      check_known(part, PARTS, 'token_state', 'part')
     if self.stride < 1 or self.chunk % self.stride:
       raise InputError(f'token_state keeps states at strides that divide its chunk of {self.chunk}, '
                        f'not every {self.stride} tokens.')
@@ -105,7 +111,7 @@ class TokenState(interface.Base):
       drive['q'] = self._heads(z_BTR @ self._wide(self.query))
     if self.recurrence == 'full':
       return tail, drive | dict(pre=pre_BT3R, written=drive['real'])
-    return tail, drive | _moves(pre_BT3R)
+    return tail, drive | self._moves(pre_BT3R)
 
   def asked(self, drive_BT):
     silent = {name: jnp.zeros_like(value) for name, value in drive_BT.items() if name not in ('q', 'real')}
@@ -148,6 +154,8 @@ class TokenState(interface.Base):
     return c_BTR + jax.vmap(self._recalled, (None, 1), 1)(cell, drive_BT['q']) if self.kept else c_BTR
 
   def answer(self, y_BTR, x_BTD):
+    if 'read' in self.without:
+      y_BTR = jnp.zeros_like(y_BTR)
     normal_BTR = parts.rms_norm(y_BTR).astype(x_BTD.dtype) * self.norm.astype(x_BTD.dtype)
     z_BTR = x_BTD @ self.compress.astype(x_BTD.dtype)
     return jnp.concatenate([z_BTR, normal_BTR], -1) @ self.out.astype(x_BTD.dtype)
@@ -192,7 +200,14 @@ class TokenState(interface.Base):
 
   def _moves_at(self, c, drive):
     """What 'full' does to the state c, [..., R]."""
-    return _moves(drive['pre'] + jnp.einsum('...r,rgs->...gs', c, self._wide(self.recurrent)))
+    return self._moves(drive['pre'] + jnp.einsum('...r,rgs->...gs', c, self._wide(self.recurrent)))
+
+  def _moves(self, pre):
+    """log f, w and u from [..., 3, R]."""
+    forget, write, candidate = jnp.moveaxis(pre, -2, 0)
+    log_f, w = jax.nn.log_sigmoid(forget), jax.nn.sigmoid(write)
+    return dict(log_f=jnp.zeros_like(log_f) if 'forget' in self.without else log_f,
+                w=jnp.zeros_like(w) if 'write' in self.without else w, u=jnp.tanh(candidate))
 
   def _states(self, c_BR, drive_BT, reset_BT):
     """c after every token, [B, T, R]."""
@@ -209,9 +224,3 @@ class TokenState(interface.Base):
     time_first = jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), (moving, reset_BT))
     _, c_TBR = jax.lax.scan(body, c_BR, time_first)
     return jnp.swapaxes(c_TBR, 0, 1)
-
-
-def _moves(pre):
-  """log f, w and u from [..., 3, R]."""
-  forget, write, candidate = jnp.moveaxis(pre, -2, 0)
-  return dict(log_f=jax.nn.log_sigmoid(forget), w=jax.nn.sigmoid(write), u=jnp.tanh(candidate))

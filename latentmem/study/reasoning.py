@@ -35,9 +35,9 @@ def summary(arm: str, runs: list[dict]) -> dict:
   shares = [run['right'] / run['problems'] for run in runs]
   mean = lambda name: sum(run[name] for run in runs) / len(runs)
   return dict(arm=arm, right=right / of, least=least, most=most, seeds=len(runs), worst=min(shares), best=max(shares),
-              said=mean('said'),
-              passes=mean('passes'), after=mean('flops_after') / 1e6, whole=mean('flops') / 1e6,
-              ms=1e3 * mean('seconds'))
+              said=mean('said'), passes=mean('passes'), after=mean('flops_after') / 1e6, whole=mean('flops') / 1e6,
+              ms=1e3 * mean('seconds'), problems=of, stilled=sum(run['stilled'] for run in runs),
+              cut=sum(run['cut'] for run in runs))
 
 
 def table(rows: list[dict], rules: dict[str, float]) -> str:
@@ -47,7 +47,9 @@ def table(rows: list[dict], rules: dict[str, float]) -> str:
   text = [' '.join(cell.ljust(n) if not i else cell.rjust(n) for i, (cell, n) in enumerate(zip(line, wide)))
           for line in lines]
   rules = [f'the rule {name!r}: {score:.1%} right' for name, score in rules.items()]
-  return '\n'.join([*text, *rules, NOTES])
+  braked = [f'{row["arm"]}: of {row["problems"]} answers {row["stilled"]} came after thoughts that stood still, and '
+            f'{row["cut"]} were cut off' for row in rows if row['stilled'] or row['cut']]
+  return '\n'.join([*text, *rules, *braked, NOTES])
 
 
 def draw(rows: list[dict], rules: dict[str, float], title: str) -> Figure:

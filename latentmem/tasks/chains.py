@@ -67,6 +67,7 @@ class Chains(interface.Base):
     stages: Of the curriculum; 0 keeps all steps for ever.
     per_step: Thoughts that take the place of a step; 0 for none.
     stage_examples: Training examples of each stage; 0 is at the last stage from the start.
+    first_examples: The same for the stage that keeps all steps, which all others build upon; 0 for stage_examples.
     mix: Share of training examples that are of any stage, each as likely.
   """
 
@@ -75,6 +76,7 @@ class Chains(interface.Base):
   stages: int = 6
   per_step: int = 1
   stage_examples: int = 0
+  first_examples: int = 0
   mix: float = 0.0
 
   # Where problems are read from, in kinds that have it as a field.
@@ -82,7 +84,7 @@ class Chains(interface.Base):
   heldout_file: ClassVar[str] = ''
 
   def __post_init__(self):
-    for name, least in dict(question=2, rest=3, stages=0, per_step=0, stage_examples=0).items():
+    for name, least in dict(question=2, rest=3, stages=0, per_step=0, stage_examples=0, first_examples=0).items():
       if getattr(self, name) < least:
         raise InputError(f'{self.name} needs {name} of {least} or more, not {getattr(self, name)}.')
     if not 0 <= self.mix <= 1:
@@ -133,7 +135,8 @@ class Chains(interface.Base):
   def draw_at(self, rng, i):
     problem, stage = self.problem(rng), self.stages
     if self.stage_examples:
-      stage = min(i // self.stage_examples, self.stages)
+      first = self.first_examples or self.stage_examples
+      stage = min(max(0, 1 + (i - first) // self.stage_examples), self.stages)
     if self.mix and rng.random() < self.mix:
       stage = int(rng.integers(self.stages + 1))
     return self.example(problem, stage)

@@ -14,7 +14,9 @@ from tests.memory import conformance_test, in_numpy
 
 pytestmark = pytest.mark.usefixtures('x64')
 
-FIELDS = [dict(), dict(recurrence='full'), dict(kept=0), dict(recurrence='full', kept=0), dict(kept=1, stride=4)]
+FIELDS = [dict(), dict(recurrence='full'), dict(kept=0), dict(recurrence='full', kept=0), dict(kept=1, stride=4),
+          dict(without='read'), dict(recurrence='full', without='write'), dict(without='forget,write'),
+          dict(recurrence='full', without='forget')]
 SMALL = dict(state=6, heads=2, stride=2, kept=3)
 
 
@@ -23,7 +25,7 @@ def softmax(score):
   return share / share.sum()
 
 
-def loop(p, x_TD, recurrence='input', state=6, heads=2, stride=2, kept=3):
+def loop(p, x_TD, recurrence='input', state=6, heads=2, stride=2, kept=3, without=''):
   """One document, token after token."""
   c, columns, out = np.zeros(state), [], []
   for t, x_D in enumerate(x_TD):
@@ -31,7 +33,9 @@ def loop(p, x_TD, recurrence='input', state=6, heads=2, stride=2, kept=3):
     pre = [z @ p['gates'][:, gate] + p['gates_bias'][gate] for gate in range(3)]
     if recurrence == 'full':
       pre = [own + c @ p['recurrent'][:, gate] for gate, own in enumerate(pre)]
-    c = in_numpy.sigmoid(pre[0]) * c + in_numpy.sigmoid(pre[1]) * np.tanh(pre[2])
+    keep = 1 if 'forget' in without else in_numpy.sigmoid(pre[0])
+    write = 0 if 'write' in without else in_numpy.sigmoid(pre[1])
+    c = keep * c + write * np.tanh(pre[2])
     read = np.zeros(state)
     if kept:
       if (t + 1) % stride == 0:
@@ -41,7 +45,7 @@ def loop(p, x_TD, recurrence='input', state=6, heads=2, stride=2, kept=3):
         own = slice(h * wide, (h + 1) * wide)
         share = softmax(np.array([query[own] @ key[own] for key, _ in columns]) * wide ** -0.5)
         read[own] = sum(s * value[own] for s, (_, value) in zip(share, columns))
-    r = c + read
+    r = np.zeros(state) if 'read' in without else c + read
     normal = r / np.sqrt(np.mean(r * r) + 1e-5) * p['norm']
     out.append(np.concatenate([z, normal]) @ p['out'])
   return np.stack(out)

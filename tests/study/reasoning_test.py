@@ -4,7 +4,7 @@ import pytest
 
 from latentmem.study import figures, reasoning
 
-RUN = dict(right=90, problems=100, said=3.0, passes=6.0, flops_after=2e6, flops=50e6, seconds=0.004)
+RUN = dict(right=90, problems=100, said=3.0, passes=6.0, flops_after=2e6, flops=50e6, seconds=0.004, stilled=0, cut=0)
 
 
 @pytest.mark.parametrize('right, of, least, most', [
@@ -27,6 +27,12 @@ def test_the_table_has_a_line_an_arm_and_the_rules():
   assert lines[0].split() == 'arm right least most seeds worst best said passes after whole ms'.split()
   assert lines[1].split() == 'pause 90.0% 82.6% 94.5% 1 90.0% 90.0% 3.0 6.0 2.00 50.00 4.00'.split()
   assert lines[2].startswith('feedback') and "'farther': 91.0% right" in lines[3]
+
+
+def test_the_table_tells_when_a_brake_acted():
+  rows = [reasoning.summary('state', [RUN | dict(stilled=7, cut=2), RUN]), reasoning.summary('pause', [RUN])]
+  line, = [line for line in reasoning.table(rows, {}).splitlines() if 'of 200 answers' in line]
+  assert line.startswith('state') and ' 7 ' in line and ' 2 ' in line
 
 
 def test_the_figure_shows_every_arm_and_rule():

@@ -71,6 +71,12 @@ def test_training_goes_through_the_stages_and_held_out_examples_are_of_the_last(
   assert len(spans(One().draw_at(np.random.default_rng(0), 0), One())[1]) == 3
 
 
+def test_the_first_stage_may_last_longer():
+  task = One(stage_examples=10, first_examples=25)
+  stages = [spans(task.draw_at(np.random.default_rng(i), i), task)[1].count(THOUGHT) for i in range(60)]
+  assert stages == [0] * 25 + [1] * 10 + [2] * 10 + [3] * 15
+
+
 def test_a_mix_has_some_of_every_stage():
   task = One(stage_examples=10, mix=0.5)
   thoughts = [len(spans(task.draw_at(np.random.default_rng(i), 0), task)[1]) for i in range(400)]
@@ -88,7 +94,7 @@ def test_what_does_not_fit_is_refused(chosen, said):
 
 
 @pytest.mark.parametrize('chosen', [dict(question=1), dict(rest=2), dict(stages=-1), dict(per_step=-1),
-                                    dict(stage_examples=-1), dict(mix=1.5), dict(mix=-0.1)])
+                                    dict(stage_examples=-1), dict(first_examples=-1), dict(mix=1.5), dict(mix=-0.1)])
 def test_sizes_that_make_no_sense_are_refused(chosen):
   name, value = next(iter(chosen.items()))
   with pytest.raises(InputError, match=rf'prosqa .*{name}.*{value}'):
