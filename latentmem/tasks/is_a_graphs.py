@@ -54,10 +54,11 @@ class Problem(NamedTuple):
   path: list[int]
 
 
-def draw(rng: np.random.Generator, matched: bool = False, hops: tuple[int, ...] = ()) -> Problem:
+def draw(rng: np.random.Generator, matched: bool = False, hops: tuple[int, ...] = (), nodes: float = NODES) -> Problem:
   """A problem whose shortest path is one of `hops`, each as often; () has them as often as the public files.
 
-  Matched problems take what length comes: long ones are too rare to wait for. Raises InputError where none is found.
+  Graphs have so many nodes in the mean. Matched problems take what length comes: long ones are too rare to wait for.
+  Raises InputError where none is found.
   """
   lengths = hops or tuple(HOPS)
   if not matched:
@@ -65,18 +66,19 @@ def draw(rng: np.random.Generator, matched: bool = False, hops: tuple[int, ...] 
     lengths = (int(rng.choice(lengths, p=share / share.sum())),)
   root = int(rng.random() < (0.5 if matched else ROOT_IS_1))
   for _ in range(TRIES):
-    nodes, edges, labels = graph(rng)
-    options = pairs(nodes, edges, labels, root, lengths, matched)
+    count, edges, labels = graph(rng, nodes)
+    options = pairs(count, edges, labels, root, lengths, matched)
     if options:
       target, wrong = options[rng.integers(len(options))]
-      return Problem(nodes, edges, root, target, wrong, shortest(edges, root, target))
+      return Problem(count, edges, root, target, wrong, shortest(edges, root, target))
   raise InputError(f'None of {TRIES:,} graphs has a {"matched " if matched else ""}question of {lengths} hops; shorter '
-                   'paths are found sooner.')
+                   'paths, or more nodes, are found sooner.')
 
 
-def graph(rng: np.random.Generator) -> tuple[int, list[tuple[int, int]], list[int]]:
+def graph(rng: np.random.Generator, nodes: float = NODES) -> tuple[int, list[tuple[int, int]], list[int]]:
   """-> nodes, edges, labels."""
-  count = int(np.clip(round(rng.normal(NODES, SPREAD)), FEWEST, MOST))
+  share = nodes / NODES
+  count = int(np.clip(round(rng.normal(nodes, SPREAD * share)), round(FEWEST * share), MOST))
   labels, depths, edges = [1, 2], [0, 0], []
   for node in range(2, count):
     if node < count - 1 and rng.random() < STRAYS * np.exp(-(node - 2) / STRAYS_FADE):

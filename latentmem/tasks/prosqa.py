@@ -51,6 +51,7 @@ class ProsQA(chains.Chains):
     form: 'symbols' or 'words'.
     matched: Whether drawn options lie equally far, so that distance alone does not tell.
     hops: Lengths of the shortest path that are drawn; () as in the public files.
+    nodes: Of a drawn graph, in the mean; as in the public files by default.
     graphs: Different graphs in training, each told with other names and in another order every time; 0 draws all anew.
     file: Training problems, in the published format; '' draws them.
     heldout_file: The same for held-out ones.
@@ -61,6 +62,7 @@ class ProsQA(chains.Chains):
   form: str = 'symbols'
   matched: bool = False
   hops: tuple[int, ...] = ()
+  nodes: float = is_a_graphs.NODES
   graphs: int = 17_886
   file: str = ''
   heldout_file: str = ''
@@ -72,6 +74,8 @@ class ProsQA(chains.Chains):
     if self.graphs < 0 or not all(isinstance(n, int) and 1 <= n <= MOST_HOPS for n in self.hops):
       raise InputError(f'prosqa takes graphs >= 0 and hops from 1 to {MOST_HOPS}; it got graphs={self.graphs} and '
                        f'hops={self.hops}.')
+    if not 4 <= self.nodes <= is_a_graphs.MOST:
+      raise InputError(f'prosqa draws graphs of 4 to {is_a_graphs.MOST} nodes in the mean, not {self.nodes}.')
     if self.file and not self.heldout_file:
       raise InputError('prosqa with a file needs a heldout_file: what is learned from the one is tested on the other.')
 
@@ -84,7 +88,7 @@ class ProsQA(chains.Chains):
     if path:
       problems = self.problems(path)
       return problems[rng.integers(len(problems))]
-    asks = self.matched, self.hops
+    asks = self.matched, self.hops, self.nodes
     for _ in range(1000):
       known = self.graphs and not heldout
       asked = _graph(int(rng.integers(self.graphs)), *asks) if known else is_a_graphs.draw(rng, *asks)
@@ -130,9 +134,9 @@ class ProsQA(chains.Chains):
 
 
 @functools.lru_cache(maxsize=100_000)
-def _graph(number: int, matched: bool, hops: tuple[int, ...]) -> is_a_graphs.Problem:
+def _graph(number: int, matched: bool, hops: tuple[int, ...], nodes: float) -> is_a_graphs.Problem:
   """One of the graphs that training knows."""
-  return is_a_graphs.draw(np.random.default_rng(number), matched, hops)
+  return is_a_graphs.draw(np.random.default_rng(number), matched, hops, nodes)
 
 
 @functools.lru_cache(maxsize=4)

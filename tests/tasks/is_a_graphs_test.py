@@ -67,3 +67,10 @@ def test_distance_gives_the_answer_away_unless_matched(drawn):
 def test_hops_may_be_asked_for(matched):
   rng = np.random.default_rng(1)
   assert {len(is_a_graphs.draw(rng, matched, (3, 4)).path) - 1 for _ in range(40)} <= {3, 4}
+
+
+@pytest.mark.parametrize('matched', [True, False])
+def test_graphs_have_as_many_nodes_as_asked_for(matched):
+  problems = [is_a_graphs.draw(np.random.default_rng(i), matched, (3,), nodes=13.0) for i in range(60)]
+  assert 12 < np.mean([problem.nodes for problem in problems]) < 15
+  assert {len(problem.path) for problem in problems} == {4}
