@@ -38,4 +38,4 @@ def get_config(choice: str = 'prosqa') -> ml_collections.ConfigDict:
       train=train.fields(steps=STEPS, rows=ROWS, length=length, learning_rate=1e-3, warmup=100,
                          evaluate_every=500, save_every=500),
       evaluate=train.evaluate_fields(rows=ROWS),
-      reason=dict(problems=500, longest=rows['rest'], still=0.0)))
+      reason=dict(problems=500, longest=rows['rest'], still=0.0, trail=0)))

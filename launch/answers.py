@@ -1,17 +1,37 @@
 """What a trained model answers to held-out problems, what that costs, and what it thought."""
 
+import io
 import time
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from latentmem.base import records, spans
 from latentmem.base.errors import check_known, InputError
-from latentmem.session.answering import Answerer
+from latentmem.session.answering import Answerer, Answers
 from latentmem.tasks import chains, is_a_graphs
 
-# A config's part `reason`: held-out problems, tokens of an answer at most, and when thoughts stand still.
-FIELDS = dict(problems=1, longest=1, still=0)
+# A config's part `reason`, each field with its least: held-out problems, tokens of an answer at most, when thoughts
+# stand still, and problems whose thoughts are kept whole.
+FIELDS = dict(problems=1, longest=1, still=0, trail=0)
+
+
+class Given(NamedTuple):
+  """What a model gave for answers.
+
+  Attributes:
+    asked: The problems.
+    answers: Arrays of numpy, a row a problem.
+    seconds: Of one answer, in a batch of `rows`.
+    costs: Operations, as `Answerer.costs` counts them.
+  """
+
+  asked: list[chains.Problem]
+  answers: Answers
+  seconds: float
+  rows: int
+  costs: dict[str, int]
 
 
 def check(chosen: dict, task: chains.Chains) -> None:
@@ -29,8 +49,8 @@ def rows_of(task: chains.Chains, asked: list[chains.Problem]) -> np.ndarray:
   return np.stack([task.asked(problem) for problem in asked])
 
 
-def scored(net, params, task: chains.Chains, problems: int, longest: int, still: float, rows: int = 50) -> dict:
-  """How often a model is right, and what an answer costs."""
+def given(net, params, task: chains.Chains, problems: int, longest: int, still: float, rows: int = 50) -> Given:
+  """Lets a model answer held-out problems, `rows` at a time."""
   asked = task.heldout_problems(problems)
   # The last batch is filled up with the first question.
   question_NQ = rows_of(task, asked + asked[:1] * (-len(asked) % rows))
@@ -39,12 +59,17 @@ def scored(net, params, task: chains.Chains, problems: int, longest: int, still:
   begun = time.monotonic()
   batches = [jax.device_get(answer(question_NQ[i:i + rows])) for i in range(0, len(question_NQ), rows)]
   seconds = (time.monotonic() - begun) / len(question_NQ)
-  answers = jax.tree.map(lambda *a: np.concatenate(a)[:len(asked)], *batches)
+  return Given(asked, jax.tree.map(lambda *a: np.concatenate(a)[:len(asked)], *batches), seconds, rows, answer.costs())
+
+
+def scored(net, task: chains.Chains, got: Given) -> dict:
+  """How often a model is right, and what an answer costs."""
+  asked, answers = got.asked, got.answers
   tokens = [row_A[row_A != spans.NOTHING].tolist() for row_A in answers.tokens_BA]
   return dict(
       right=sum(task.right(problem, out) for problem, out in zip(asked, tokens)), problems=len(asked),
-      stilled=int(answers.stilled_B.sum()), cut=int(answers.cut_B.sum()), seconds=seconds, rows=rows,
-      rules=rules(asked), **prices(net, answer.costs(), float(answers.said_B.mean()), float(answers.thoughts_B.mean())),
+      stilled=int(answers.stilled_B.sum()), cut=int(answers.cut_B.sum()), seconds=got.seconds, rows=got.rows,
+      rules=rules(asked), **prices(net, got.costs, float(answers.said_B.mean()), float(answers.thoughts_B.mean())),
       size_of_thought=np.sqrt(np.mean(np.square(answers.h_BKD), axis=(0, 2))).tolist() if net.sequential else [],
       gates=answers.gates_BK3.mean(0).tolist() if net.feed == 'stream' else [])
 
@@ -63,17 +88,16 @@ def rules(asked: list[chains.Problem]) -> dict[str, float]:
   return dict(farther=float(np.mean([is_a_graphs.farther(graph) for graph in graphs]))) if graphs else {}
 
 
-def look(run: records.Run, net, params, task: chains.Chains, problems: int = 5) -> None:
-  """Writes what the model thinks of a few problems: thoughts.json and, of the first graph, figures/thoughts.png.
+def look(run: records.Run, net, params, task: chains.Chains, got: Given, problems: int = 5) -> None:
+  """Writes what the model thinks of the first problems: thoughts.json and, of the first graph, figures/thoughts.png.
 
   Thoughts that no pass makes have nothing to show.
   """
   if not net.sequential:
     return
   from latentmem.study import figures, thoughts
-  asked = task.heldout_problems(problems)
-  answers = Answerer(net, params, chains.END, chains.STOP, 1)(rows_of(task, asked))
-  logits_BKV = np.asarray(net.apply(params, answers.h_BKD, method='logits'))
+  asked = got.asked[:problems]
+  logits_BKV = np.asarray(net.apply(params, got.answers.h_BKD[:problems], method='logits'))
   say = lambda tokens: ' '.join(task.words[t] for t in tokens)
   run.write('thoughts.json', [
       dict(question=say(problem.question), steps=[say(step) for step in problem.steps], answer=say(problem.answer),
@@ -82,3 +106,14 @@ def look(run: records.Run, net, params, task: chains.Chains, problems: int = 5) 
     told = graph.asked._asdict() | dict(names=[task.words[t] for t in graph.token_N])
     figure = thoughts.draw(told, thoughts.on_nodes(logits_BKV[0], graph.token_N))
     run.write('figures/thoughts.png', figures.png(figure))
+
+
+def keep_trail(run: records.Run, task: chains.Chains, got: Given, problems: int) -> None:
+  """Writes trail.npz: of the first problems each question, each thought's vector and gates, and what was said."""
+  if not problems:
+    return
+  out = io.BytesIO()
+  first = {name: np.asarray(a, np.float32 if a.dtype.kind not in 'biu' else a.dtype)[:problems]
+           for name, a in got.answers._asdict().items()}
+  np.savez(out, question_BQ=rows_of(task, got.asked[:problems]), **first)
+  run.write('trail.npz', out.getvalue())

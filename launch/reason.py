@@ -56,8 +56,11 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
     return False
   run.result or results.finish(run, trained, built.source)
   params = jax.device_put(trained.state.params, jax.local_devices()[0])
-  answers.look(run, built.model, params, built.source.asks)
-  run.write('answers.json', answers.scored(built.model, params, built.source.asks, **built.config['reason']))
+  asks, (problems, longest, still, trail) = built.source.asks, (built.config['reason'][name] for name in answers.FIELDS)
+  got = answers.given(built.model, params, asks, problems, longest, still)
+  answers.look(run, built.model, params, asks, got)
+  answers.keep_trail(run, asks, got, trail)
+  run.write('answers.json', answers.scored(built.model, asks, got))
   return True
 
 
