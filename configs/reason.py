@@ -2,8 +2,8 @@
 
   python -m launch.reason --config=configs/reason.py:prosqa --arms=cot,no_cot,none,pause,feedback,stream,state --seeds=3
 
-After the colon: prosqa, matched (its options equally far), prontoqa or arithmetic. One arm alone is a run like others:
-python -m launch.train --config=configs/reason.py:prosqa learns `feedback`.
+After the colon: prosqa, matched (its options equally far), small (matched, three hops in ten nodes), prontoqa or
+arithmetic. One arm alone is a run like others: launch.train with configs/reason.py:small learns `feedback`.
 """
 
 import ml_collections
@@ -11,31 +11,34 @@ import ml_collections
 from latentmem import data, model, train
 from latentmem.base.errors import check_known
 
+# Two thoughts a step: in one layer a pass looks up where it is, or goes on from there.
 TASKS = dict(
-    prosqa=dict(kind='prosqa', hops=(3, 4), stages=4),
-    matched=dict(kind='prosqa', hops=(3, 4), stages=4, matched=True),
+    small=dict(kind='prosqa', hops=(3,), stages=3, per_step=2, question=48, rest=14, matched=True, nodes=10.0,
+               graphs=3000),
+    prosqa=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16),
+    matched=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16, matched=True),
     prontoqa=dict(kind='prontoqa', stages=5),
     arithmetic=dict(kind='arithmetic', stages=3),
 )
-STEPS, ROWS = 3000, 64
+ROWS, FIRST, STAGE, LAST = 64, 500, 600, 900
 
 
 def get_config(choice: str = 'prosqa') -> ml_collections.ConfigDict:
   check_known(choice, TASKS, 'reason', 'task')
   task = TASKS[choice]
-  # The last stage gets as many examples as two others.
-  source = data.fields(dict(kind='task', task=task | dict(stage_examples=STEPS * ROWS // (task['stages'] + 2))))
+  steps = FIRST + (task['stages'] - 1) * STAGE + LAST
+  source = data.fields(dict(kind='task', task=task | dict(first_examples=FIRST * ROWS, stage_examples=STAGE * ROWS)))
   rows = source['task']
   thoughts = rows['stages'] * rows['per_step']
   length = rows['question'] + thoughts + rows['rest']
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=-1, model=1),
-      model=model.fields('latent', vocab=0, width=64, layers=2, ff=4.0, tie=False, remat='none', scan=False,
+      mesh=dict(data=1, fsdp=-1, tensor=1),
+      model=model.fields('latent', vocab=0, width=64, layers=1, ff=4.0, tie=True, remat='none', scan=False,
                          feed='feedback', question=rows['question'], thoughts=thoughts,
-                         compose=dict(kind='attention', heads=4, window=length), memory=dict(kind='none')),
+                         compose=dict(kind='attention', heads=4, window=length, conv=3), memory=dict(kind='none')),
       data=source,
-      train=train.fields(steps=STEPS, rows=ROWS, length=length, learning_rate=1e-3, warmup=100,
+      train=train.fields(steps=steps, rows=ROWS, length=length, learning_rate=3e-3, warmup=100,
                          evaluate_every=500, save_every=500),
       evaluate=train.evaluate_fields(rows=ROWS),
       reason=dict(problems=500, longest=rows['rest'], still=0.0, trail=0)))

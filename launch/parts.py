@@ -40,6 +40,8 @@ def build(config: dict) -> Parts:
   _check_rows(filled_model, source, settings[0].length, settings[1].length)
   whole = dict(config, data=filled_data, model=filled_model, train=train.fields(**config['train']),
                evaluate=train.evaluate_fields(**config['evaluate']))
+  for name in config['mesh']:
+    check_known(name, sharding.AXES, 'mesh', 'field')
   place = Placement(mesh(**config['mesh'], rows=settings[0].rows))
   return Parts(whole, source, model.make(**filled_model), *settings, place)
 
@@ -73,13 +75,18 @@ def with_vocab(fields: dict, source) -> dict:
   return dict(fields, vocab=vocab)
 
 
-def mesh(data: int = -1, model: int = 1, rows: int = 0) -> jax.sharding.Mesh:
-  """The devices as ('data', 'model'); data=-1 takes as many as can share the rows evenly."""
+def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, rows: int = 0) -> jax.sharding.Mesh:
+  """The devices as a mesh; data or fsdp may be -1, which takes as many as are left and can share the rows evenly."""
   _cores_as_devices()
   devices = jax.devices()
-  if data == -1:
-    data = max(n for n in range(1, max(1, len(devices) // max(model, 1)) + 1) if rows % n == 0)
-  return sharding.make_mesh(data, model, devices)
+  if data == fsdp == -1:
+    raise InputError('mesh.data and mesh.fsdp are both -1; one of them must say how many.')
+  if -1 in (data, fsdp):
+    others = max(1, -data * fsdp)
+    most = len(devices) // max(1, others * tensor)
+    left = max((n for n in range(1, most + 1) if rows % (n * others) == 0), default=1)
+    data, fsdp = (left if size == -1 else size for size in (data, fsdp))
+  return sharding.make_mesh(data, fsdp, tensor, devices)
 
 
 def _cores_as_devices():

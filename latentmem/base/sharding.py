@@ -1,11 +1,13 @@
-"""Which device holds what: rules from a parameter's path to axes of a mesh.
+"""Which device holds what: rules from the path of an array to axes of a mesh.
 
 A layout is a list of (pattern, axes), the first pattern that a path ends with decides:
 
-  [('attention/qkv', ('data', None, 'model', None)), ('norm/scale', (None,))]
+  [('attention/qkv', ('fsdp', None, 'tensor', None)), ('norm/scale', (None,))]
 
-`axes` speak of the parameter's last axes, so that a stack of layers follows the rule of one. A mesh has two axes:
-'data', over which rows are shared out, and 'model', over which heads, hidden numbers and the vocabulary are.
+`axes` speak of the array's last axes, so that a stack of layers follows the rule of one. One layout names parameters
+and what a model carries. A mesh has three axes. Rows are shared out over 'data' and 'fsdp'; parameters and what the
+optimizer holds of them lie in pieces over 'fsdp', and are the same everywhere along 'data'; heads, hidden numbers and
+the vocabulary are shared out over 'tensor'.
 """
 
 from collections.abc import Sequence
@@ -18,17 +20,24 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from latentmem.base import arrays
 from latentmem.base.errors import InputError
 
-AXES = ('data', 'model')
+AXES = ('data', 'fsdp', 'tensor')
+ROWS = ('data', 'fsdp')
 Layout = Sequence[tuple[str, tuple]]
 
 
-def make_mesh(data: int = 1, model: int = 1, devices=None) -> Mesh:
-  """A mesh of data x model devices. Raises InputError where there are not that many."""
-  devices = jax.devices() if devices is None else devices
-  if data < 1 or model < 1 or data * model > len(devices):
-    raise InputError(f'a mesh of data={data} x model={model} needs {data * model} devices; there are {len(devices)}.')
-  automatic = (jax.sharding.AxisType.Auto,) * 2
-  return jax.make_mesh((data, model), AXES, axis_types=automatic, devices=devices[:data * model])
+def make_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1, devices=None) -> Mesh:
+  """A mesh of data x fsdp x tensor devices. Raises InputError where there are not that many."""
+  devices, sizes = jax.devices() if devices is None else devices, (data, fsdp, tensor)
+  if min(sizes) < 1 or math.prod(sizes) > len(devices):
+    asked = ' x '.join(f'{name}={size}' for name, size in zip(AXES, sizes))
+    raise InputError(f'a mesh of {asked} needs {math.prod(sizes)} devices; there are {len(devices)}.')
+  automatic = (jax.sharding.AxisType.Auto,) * len(AXES)
+  return jax.make_mesh(sizes, AXES, axis_types=automatic, devices=devices[:math.prod(sizes)])
+
+
+def sharing(mesh: Mesh) -> int:
+  """Devices, or groups of them, that rows are shared out over."""
+  return math.prod(mesh.shape[name] for name in ROWS)
 
 
 def specs(tree, layout: Layout):
@@ -37,30 +46,52 @@ def specs(tree, layout: Layout):
   Raises InputError for a parameter that no pattern names, or that has fewer axes than its rule.
   """
   def spec(path, leaf):
-    name = arrays.name_of(path)
-    for pattern, axes in layout:
-      if re.search(f'(^|/)({pattern})$', name):
-        if len(axes) > len(leaf.shape):
-          raise InputError(f'{name} has {len(leaf.shape)} axes, and the rule {pattern!r} speaks of {len(axes)}.')
-        return PartitionSpec(*(None,) * (len(leaf.shape) - len(axes)), *axes)
-    raise InputError(f'no rule of the layout names the parameter {name}; there are {[p for p, _ in layout]}.')
+    found = _rule(arrays.name_of(path), leaf, layout)
+    if found is None:
+      raise InputError(f'no rule of the layout names the parameter {arrays.name_of(path)}; there are '
+                       f'{[pattern for pattern, _ in layout]}.')
+    return found
   return jax.tree_util.tree_map_with_path(spec, tree)
 
 
 def shardings(tree, layout: Layout, mesh: Mesh):
   """`specs` on a mesh. An axis that the mesh's axis does not divide stays whole: 3 heads do not go to 2 devices."""
-  def on_mesh(leaf, spec):
-    fits = [axis if _divides(mesh, axis, size) else None for axis, size in zip(spec, leaf.shape)]
-    return NamedSharding(mesh, PartitionSpec(*fits))
-  return jax.tree.map(on_mesh, tree, specs(tree, layout))
+  return jax.tree.map(lambda leaf, spec: _on_mesh(mesh, spec, leaf), tree, specs(tree, layout))
+
+
+def carried(tree, layout: Layout, mesh: Mesh, rows):
+  """Shardings of what a model carries; `rows` is a tree with the axis of rows in each array, -1 for none.
+
+  What no pattern names is shared out by its rows alone.
+  """
+  def on_mesh(path, leaf, axis):
+    axes = list(_rule(arrays.name_of(path), leaf, layout) or (None,) * len(leaf.shape))
+    if axis >= 0:
+      axes[axis] = ROWS
+    return _on_mesh(mesh, axes, leaf)
+  return jax.tree_util.tree_map_with_path(on_mesh, tree, rows)
 
 
 def rows(tree, mesh: Mesh, axis: int = 0):
-  """Shardings that share out rows, found at `axis` of every array, over 'data'; where they do not divide, all stay."""
+  """Shardings that share out rows, found at `axis` of every array; where they do not divide, all stay."""
   def on_mesh(leaf):
-    fits = len(leaf.shape) > axis and _divides(mesh, 'data', leaf.shape[axis])
-    return NamedSharding(mesh, PartitionSpec(*[None] * axis, 'data') if fits else PartitionSpec())
+    return _on_mesh(mesh, [None] * axis + [ROWS] if len(leaf.shape) > axis else [], leaf)
   return jax.tree.map(on_mesh, tree)
+
+
+def _rule(name, leaf, layout):
+  """What the first rule that names a path says of an array's axes, None where none does."""
+  for pattern, axes in layout:
+    if re.search(f'(^|/)({pattern})$', name):
+      if len(axes) > len(leaf.shape):
+        raise InputError(f'{name} has {len(leaf.shape)} axes, and the rule {pattern!r} speaks of {len(axes)}.')
+      return PartitionSpec(*(None,) * (len(leaf.shape) - len(axes)), *axes)
+  return None
+
+
+def _on_mesh(mesh, spec, leaf):
+  return NamedSharding(mesh, PartitionSpec(*(
+      axis if _divides(mesh, axis, size) else None for axis, size in zip(spec, leaf.shape))))
 
 
 def _divides(mesh, axis, size):

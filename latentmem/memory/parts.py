@@ -53,12 +53,14 @@ class Heads(interface.Base):
   pairs = 1
   takes_source = True
   layout = (
-      ('qkv', ('data', None, 'model', None)),
-      ('conv|norm', ('model', None)),
-      ('gate', ('data', 'model', None)),
-      ('out', ('model', None, 'data')),
-      ('[a-z]+_bias', ('model',)),
-      ('decay|write', ('data', 'model')),
+      ('qkv', ('fsdp', None, 'tensor', None)),
+      ('conv|norm', ('tensor', None)),
+      ('gate', ('fsdp', 'tensor', None)),
+      ('out', ('tensor', None, 'fsdp')),
+      ('[a-z]+_bias', ('tensor',)),
+      ('decay|write', ('fsdp', 'tensor')),
+      ('tail', ('tensor', None)),
+      ('cell', ('tensor', None, None)),
   )
 
   def setup(self):

@@ -73,9 +73,10 @@ class Titans(parts.Heads):
   resets_anywhere = False
   network = staticmethod(networks.recall)
   layout = parts.Heads.layout + (
-      ('forget|keep|share', ('data', 'model')),
-      (r'start_\d', ('model', None, None)),
-      ('gain|bias|scale', ('model', None)),
+      ('forget|keep|share', ('fsdp', 'tensor')),
+      (r'start_\d|cell/(weights|momentum|anchor)/\d|cell/keys', ('tensor', None, None)),
+      ('cell/shares', ('tensor', None)),
+      ('gain|bias|scale', ('tensor', None)),
   )
 
   def setup(self):

@@ -50,12 +50,14 @@ class TokenState(interface.Base):
   resets_anywhere = False
   takes_source = concatenates = True
   layout = (
-      ('compress', ('data', 'model')),
-      ('gates|recurrent|keys', (None, None, 'model')),
-      ('gates_bias', (None, 'model')),
-      ('query', (None, 'model')),
-      ('norm', ('model',)),
-      ('out', ('model', 'data')),
+      ('compress', ('fsdp', 'tensor')),
+      ('gates|recurrent|keys', (None, None, 'tensor')),
+      ('gates_bias', (None, 'tensor')),
+      ('query', (None, 'tensor')),
+      ('norm', ('tensor',)),
+      ('out', ('tensor', 'fsdp')),
+      ('cell/c', ('tensor',)),
+      ('cell/kept/[kv]', ('tensor', None)),
   )
 
   def setup(self):

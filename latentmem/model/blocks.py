@@ -15,13 +15,14 @@ FROM_MODEL = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal', in_axis=0
 
 # Which axes of a mesh parameters lie on: see `base.sharding`.
 LAYOUT = (
-    ('attention/qkv', ('data', None, 'model', None)),
-    ('attention/conv', ('model', None)),
-    ('attention/out', ('model', None, 'data')),
-    ('attention/persistent', (None, 'data')),
-    ('feed_forward/up', ('data', None, 'model')),
-    ('feed_forward/out', ('model', 'data')),
+    ('attention/qkv', ('fsdp', None, 'tensor', None)),
+    ('attention/conv', ('tensor', None)),
+    ('attention/out', ('tensor', None, 'fsdp')),
+    ('attention/persistent', (None, 'fsdp')),
+    ('feed_forward/up', ('fsdp', None, 'tensor')),
+    ('feed_forward/out', ('tensor', 'fsdp')),
     ('scale', (None,)),
+    ('(cache|read|seen)/[kv]|tail', ('tensor', None)),
 )
 
 

@@ -112,8 +112,8 @@ class Decoder(interface.Base):
   @property
   def layout(self):
     return self._mixer.layout + blocks.LAYOUT + (
-        ('embed|head', ('model', 'data')),
-        ('(mixer|inner)/out', ('model', 'data')),
+        ('embed|head', ('tensor', 'fsdp')),
+        ('(mixer|inner)/out', ('tensor', 'fsdp')),
         # What a memory's own layout does not name is whole on every device.
         ('memory/.+', ()),
     )

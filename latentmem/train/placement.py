@@ -1,4 +1,4 @@
-"""Which device holds what: rows over the mesh's axis 'data', parameters and their moments by the model's layout.
+"""Which device holds what: rows over the mesh's axes for them, all else by the model's layout.
 
 B rows.
 """
@@ -14,19 +14,19 @@ from latentmem.train.state import batch_axes, fresh_carry, TrainState
 
 
 class Placement:
-  """Shardings for batches, carries and train states on one mesh with the axes 'data' and 'model'."""
+  """Shardings for batches, carries and train states on one mesh of `base.sharding`."""
 
   def __init__(self, mesh: jax.sharding.Mesh):
     self.mesh = mesh
-    self.rows = NamedSharding(mesh, PartitionSpec('data'))
+    self.rows = NamedSharding(mesh, PartitionSpec(sharding.ROWS))
     self.everywhere = NamedSharding(mesh, PartitionSpec())
 
   def check(self, rows: int) -> None:
     """Raises InputError where the rows cannot be shared out."""
-    parts = self.mesh.shape['data']
+    parts = sharding.sharing(self.mesh)
     if rows % parts:
       raise InputError(f'rows={rows} cannot be shared by {parts} devices; rows must be a multiple of {parts}, or '
-                       f'mesh.data a divisor of rows.')
+                       f'mesh.data x mesh.fsdp a divisor of rows.')
 
   def batch(self, batch: dict) -> dict:
     """A process's numpy rows as global arrays."""
@@ -45,11 +45,9 @@ class Placement:
     return dict(params=sharding.shardings(params['params'], model.layout, self.mesh))
 
   def of_carry(self, model, params, rows: int):
-    """Shardings of a carry, rows over 'data'."""
-    def leaf(_, axis):
-      return NamedSharding(self.mesh, PartitionSpec(*[None] * axis, 'data')) if axis >= 0 else self.everywhere
+    """Shardings of a carry: its rows, and its heads where the layout names them."""
     shapes = jax.eval_shape(lambda p: fresh_carry(model, p, rows), params)
-    return jax.tree.map(leaf, shapes, batch_axes(model, params))
+    return sharding.carried(shapes, model.layout, self.mesh, batch_axes(model, params))
 
   def of_state(self, model, optimizer, state: TrainState, rows: int) -> TrainState:
     """Shardings of a train state (or of its shapes); what the optimizer holds of a parameter lies where it does."""

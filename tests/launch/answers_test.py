@@ -33,7 +33,7 @@ def test_scores_are_of_every_problem_whatever_the_batch(arm):
     assert some[name] == whole[name]
   assert some['rules'] == dict(farther=0.5) and some['problems'] == 7
   np.testing.assert_allclose(some['size_of_thought'], whole['size_of_thought'], rtol=1e-5)
-  assert len(some['size_of_thought']) == (4 if arm == 'state' else 0)
+  assert len(some['size_of_thought']) == (8 if arm == 'state' else 0)
 
 
 def test_what_a_model_thinks_is_written(tmp_path):
@@ -43,10 +43,10 @@ def test_what_a_model_thinks_is_written(tmp_path):
   answers.look(run, it.model, params, it.source.asks, got, 2)
   answers.keep_trail(run, it.source.asks, got, 2)
   told = json.loads((run.path / 'thoughts.json').read_text())
-  assert len(told) == 2 and [len(each['thoughts']) for each in told] == [4, 4] and len(told[0]['thoughts'][0]) == 3
+  assert len(told) == 2 and [len(each['thoughts']) for each in told] == [8, 8] and len(told[0]['thoughts'][0]) == 3
   assert (run.path / 'figures' / 'thoughts.png').read_bytes().startswith(b'\x89PNG')
   trail = np.load(run.path / 'trail.npz', allow_pickle=False)
-  assert trail['question_BQ'].shape == (2, it.model.question) and trail['h_BKD'].shape == (2, 4, 16)
+  assert trail['question_BQ'].shape == (2, it.model.question) and trail['h_BKD'].shape == (2, 8, 16)
   np.testing.assert_array_equal(trail['h_BKD'], got.answers.h_BKD[:2])
 
 

@@ -13,14 +13,14 @@ def config(choice='prosqa'):
 
 
 @pytest.mark.parametrize('arm, feed, thoughts, stages', [
-    ('cot', 'none', 0, 0), ('no_cot', 'none', 0, 1), ('none', 'none', 0, 4), ('pause', 'pause', 4, 4),
-    ('feedback', 'feedback', 4, 4), ('stream', 'stream', 4, 4), ('state', 'state', 4, 4)])
+    ('cot', 'none', 0, 0), ('no_cot', 'none', 0, 1), ('none', 'none', 0, 4), ('pause', 'pause', 8, 4),
+    ('feedback', 'feedback', 8, 4), ('stream', 'stream', 8, 4), ('state', 'state', 8, 4)])
 def test_an_arm_is_what_it_is_called(arm, feed, thoughts, stages):
   before = config()
   chosen = arms.of(before, arm)
   built = parts.build(chosen)
   assert (built.model.feed, built.model.thoughts, built.source.asks.stages) == (feed, thoughts, stages)
-  assert built.model.question == built.source.asks.question == 168
+  assert built.model.question == built.source.asks.question == 132
   assert chosen['train']['length'] == built.source.asks.length
   assert before == config()
   same = [{k: v for k, v in c.items() if k not in ('model', 'data', 'train')} for c in (before, chosen)]
@@ -46,8 +46,8 @@ def test_an_unknown_arm_is_refused_with_the_nearest():
 
 
 @pytest.mark.parametrize('change, said', [
-    (dict(question=150), 'model.question=150 does not fit the task, whose rows have 168'),
-    (dict(thoughts=3), 'model.thoughts=3 does not fit the task, whose rows have 4'),
+    (dict(question=120), 'model.question=120 does not fit the task, whose rows have 132'),
+    (dict(thoughts=3), 'model.thoughts=3 does not fit the task, whose rows have 8'),
 ])
 def test_rows_that_the_model_would_read_wrongly_are_refused(change, said):
   wrong = config()
@@ -58,11 +58,11 @@ def test_rows_that_the_model_would_read_wrongly_are_refused(change, said):
 
 def test_rows_that_are_not_read_whole_are_refused():
   for room, change in (('train', dict(length=100)), ('evaluate', dict(length=100))):
-    with pytest.raises(InputError, match=f'{room}.length=100 does not fit the task, whose rows have 196 tokens'):
+    with pytest.raises(InputError, match=f'{room}.length=100 does not fit the task, whose rows have 156 tokens'):
       parts.build(config() | {room: config()[room] | change})
   wrong = config()
   wrong['model']['compose']['window'] = 100
-  with pytest.raises(InputError, match='window=100 does not see how a row of 196 tokens begins; window=196 does'):
+  with pytest.raises(InputError, match='window=100 does not see how a row of 156 tokens begins; window=156 does'):
     parts.build(wrong)
 
 
@@ -70,7 +70,7 @@ def test_a_window_follows_the_rows():
   wide = config()
   wide['data']['task'] |= dict(form='words', question=330, rest=48)
   chosen = arms.of(wide, 'pause')
-  assert parts.build(chosen).model.compose['window'] == 382
+  assert parts.build(chosen).model.compose['window'] == 386
 
 
 def test_rows_with_thoughts_are_for_a_model_that_thinks():

@@ -39,14 +39,24 @@ def test_what_does_not_exist_is_refused(change, said):
     parts.build(small.config() | change)
 
 
-def test_a_mesh_takes_the_devices_that_share_the_rows():
-  assert dict(parts.mesh(-1, 1, rows=8).shape) == dict(data=8, model=1)
-  assert dict(parts.mesh(-1, 2, rows=8).shape) == dict(data=4, model=2)
-  assert dict(parts.mesh(-1, 1, rows=6).shape) == dict(data=6, model=1)
-  assert parts.mesh(1, 1).devices.tolist() == [[jax.devices()[0]]]
+@pytest.mark.parametrize('asked, rows, found', [
+    (dict(), 8, (1, 8, 1)), (dict(tensor=2), 8, (1, 4, 2)), (dict(), 6, (1, 6, 1)), (dict(data=2), 8, (2, 4, 1)),
+    (dict(data=-1, fsdp=1), 8, (8, 1, 1)), (dict(data=-1, fsdp=2, tensor=2), 4, (2, 2, 2)),
+    (dict(data=2), 3, (2, 1, 1)), (dict(fsdp=1), 8, (1, 1, 1))])
+def test_a_mesh_takes_the_devices_that_share_the_rows(asked, rows, found):
+  mesh = parts.mesh(**asked, rows=rows)
+  assert tuple(mesh.shape.values()) == found
+  assert mesh.devices.ravel().tolist() == jax.devices()[:mesh.size]
 
 
-@pytest.mark.parametrize('data, model', [(9, 1), (-1, 9), (0, 1), (1, 0)])
-def test_a_mesh_of_devices_that_are_not_there_is_refused(data, model):
+@pytest.mark.parametrize('sizes', [(9, 1, 1), (1, -1, 9), (0, 1, 1), (1, 0, 1), (1, 1, 0), (-1, 9, 1)])
+def test_a_mesh_of_devices_that_are_not_there_is_refused(sizes):
   with pytest.raises(InputError, match='devices'):
-    parts.mesh(data, model, rows=8)
+    parts.mesh(*sizes, rows=8)
+
+
+@pytest.mark.parametrize('asked, said', [
+    (dict(data=-1, fsdp=-1), 'both -1'), (dict(model=2), "mesh has no field 'model'")])
+def test_a_mesh_that_cannot_be_is_refused(asked, said):
+  with pytest.raises(InputError, match=said):
+    parts.build(small.config() | dict(mesh=asked))

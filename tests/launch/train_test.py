@@ -20,7 +20,7 @@ from latentmem import data, model, train
 
 def get_config():
   return ml_collections.ConfigDict(dict(
-      seed=0, mesh=dict(data=1, model=1),
+      seed=0, mesh=dict(data=1, fsdp=1, tensor=1),
       model=model.fields('decoder', vocab=0, width=16, layers=2, ff=0, compose=dict(kind='mag', heads=2, window=8),
                          memory=dict(kind='titans', heads=2, chunk=8)),
       data=data.fields(dict(kind='corpus', corpus='files:{corpus}', tokens='bytes')),

@@ -11,6 +11,7 @@ from latentmem import memory, model
 from latentmem.base import arrays, sharding
 from latentmem.base.errors import InputError
 from latentmem.model import compose, interface
+from latentmem.train.state import batch_axes
 from tests import promises
 from tests.checks import assert_close, assert_finite
 from tests.model import subjects
@@ -87,18 +88,20 @@ def test_how_layers_are_compiled_changes_nothing(chosen):
   assert_close(loss_of(subjects.decoder('mag', 'linear', **chosen))(*inputs), loss_of(plain)(*inputs))
 
 
-@pytest.mark.parametrize('kind, held', [('mag', 'titans'), ('mac', 'linear')])
-def test_eight_devices_equal_one(kind, held):
+@pytest.mark.parametrize('kind, held, sizes', [('mag', 'titans', (1, 4, 2)), ('mac', 'linear', (2, 2, 2))])
+def test_eight_devices_equal_one(kind, held, sizes):
   it = subjects.decoder(kind, held)
   params, carry, *batch = step_inputs(it)
   want = loss_of(it)(params, carry, *batch)
-  mesh = sharding.make_mesh(4, 2)
+  mesh = sharding.make_mesh(*sizes)
   placed = [jax.device_put(params, sharding.shardings(params, it.layout, mesh)),
-            jax.device_put(carry, sharding.rows(carry, mesh, axis=1)),
+            jax.device_put(carry, sharding.carried(carry, it.layout, mesh, batch_axes(it, params))),
             *jax.device_put(batch, sharding.rows(batch, mesh))]
   got = loss_of(it)(*placed)
   qkv = placed[0]['params']['block']['mixer']['attention']['qkv']
-  assert len({str(shard.index) for shard in qkv.addressable_shards}) == 8
+  assert len({str(shard.index) for shard in qkv.addressable_shards}) == sizes[1] * sizes[2]
+  memory_lies = jax.tree.leaves(placed[1]['memory']['cell'])[-1].sharding.spec
+  assert memory_lies[:3] == (None, sharding.ROWS, 'tensor')
   assert_close(got, want)
 
 

@@ -21,7 +21,7 @@ def setting():
 
 def scores(setting, length, devices=1, rows=8, **kwargs):
   built, params = setting
-  place = Placement(parts.mesh(devices, 1))
+  place = Placement(parts.mesh(1, devices, 1))
   return evaluate.heldout(built.model, jax.device_put(params, place.everywhere), built.source, place, rows, length,
                           **kwargs)
 

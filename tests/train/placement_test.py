@@ -13,17 +13,17 @@ from tests.train import small
 def test_a_train_state_lies_by_the_layout():
   heads = dict(memory=dict(kind='linear', heads=2, chunk=4))
   built = parts.build(small.config(model_fields=heads))
-  state = Program(built.model, built.train, Placement(parts.mesh(4, 2))).create(0)
+  state = Program(built.model, built.train, Placement(parts.mesh(1, 4, 2))).create(0)
   spec = lambda tree: tree['params']['block']['mixer']['memory']['qkv'].sharding.spec
-  assert spec(state.params) == P(None, 'data', None, 'model', None)
+  assert spec(state.params) == P(None, 'fsdp', None, 'tensor', None)
   assert spec(state.opt_state[0].mu) == spec(state.opt_state[0].nu) == spec(state.params)
-  assert all('data' in str(leaf.sharding.spec) for leaf in jax.tree.leaves(state.carry) if leaf.ndim > 1)
+  assert all('fsdp' in str(leaf.sharding.spec) for leaf in jax.tree.leaves(state.carry) if leaf.ndim > 1)
   assert state.step.sharding.is_fully_replicated
 
 
 def test_rows_go_out_and_come_back():
-  place = Placement(parts.mesh(8, 1))
+  place = Placement(parts.mesh(2, 4))
   batch = small.batch(rows=16)
   put = place.batch(batch)
-  assert put['tokens_BT'].sharding.spec == P('data')
+  assert put['tokens_BT'].sharding.spec == P(('data', 'fsdp'))
   np.testing.assert_array_equal(place.local(put['tokens_BT']), batch['tokens_BT'])

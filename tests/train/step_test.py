@@ -129,11 +129,11 @@ def test_what_is_measured_is_the_gradient_before_clipping():
   assert float(a['grad_norm']) == pytest.approx(float(b['grad_norm']), rel=1e-5) and a['grad_norm'] > 1e-2
 
 
-@pytest.mark.parametrize('accumulate, data, model', [(1, 8, 1), (2, 4, 2)])
-def test_eight_devices_equal_one(accumulate, data, model):
+@pytest.mark.parametrize('accumulate, sizes', [(1, (1, 8, 1)), (2, (1, 4, 2)), (1, (2, 2, 2))])
+def test_eight_devices_equal_one(accumulate, sizes):
   batches = [weighted(small.batch(rows=16, seed=s)) for s in range(3)]
   fields = dict(rows=16, accumulate=accumulate)
-  (one, a), (eight, b) = (advanced(program(devices=n, **fields), *batches) for n in ((1, 1), (data, model)))
+  (one, a), (eight, b) = (advanced(program(devices=n, **fields), *batches) for n in ((1, 1, 1), sizes))
   assert len(jax.tree.leaves(eight.carry)[0].sharding.device_set) == 8
   assert not eight.params['params']['block']['mixer']['memory']['qkv'].sharding.is_fully_replicated
   # Float32 sums in another order, through three updates of Adam.

@@ -47,9 +47,9 @@ class Base(nn.Module):
 
   @property
   def layout(self) -> tuple:
-    """Which axes of a mesh its memory's parameters lie on: see `base.sharding`."""
+    """Which axes of a mesh its memory's parameters and state lie on: see `base.sharding`."""
     held = memory.find(self.memory_fields['kind']).layout if self.remembers else ()
-    return tuple((f'memory/({pattern})', axes) for pattern, axes in held)
+    return tuple((f'(memory|before)/({pattern})', axes) for pattern, axes in held)
 
   def make_memory(self):
     """The memory, to be assigned to `self.memory` in `setup`."""
