@@ -40,6 +40,7 @@ setuptools.setup(
         'logging': ['tensorboardX>=2.6', 'wandb>=0.18'],
         'bench': ['torch', 'titans-pytorch==0.5.5'],
         'tpu': ['jax[tpu]>=0.10.2'],
+        'plan': ['jax[tpu]>=0.10.2'],
         'cuda': ['jax[cuda13]>=0.10.2'],
         'gcs': ['gcsfs'],
     },

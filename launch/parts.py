@@ -40,8 +40,7 @@ def build(config: dict) -> Parts:
   _check_rows(filled_model, source, settings[0].length, settings[1].length)
   whole = dict(config, data=filled_data, model=filled_model, train=train.fields(**config['train']),
                evaluate=train.evaluate_fields(**config['evaluate']))
-  for name in config['mesh']:
-    check_known(name, sharding.AXES, 'mesh', 'field')
+  check_mesh(config['mesh'])
   place = Placement(mesh(**config['mesh'], rows=settings[0].rows))
   return Parts(whole, source, model.make(**filled_model), *settings, place)
 
@@ -75,18 +74,28 @@ def with_vocab(fields: dict, source) -> dict:
   return dict(fields, vocab=vocab)
 
 
+def check_mesh(sizes: dict) -> None:
+  """Raises InputError for an axis that no mesh has."""
+  for name in sizes:
+    check_known(name, sharding.AXES, 'mesh', 'field')
+
+
 def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, rows: int = 0) -> jax.sharding.Mesh:
   """The devices as a mesh; data or fsdp may be -1, which takes as many as are left and can share the rows evenly."""
   _cores_as_devices()
-  devices = jax.devices()
+  return sharding.make_mesh(*mesh_sizes(data, fsdp, tensor, rows, len(jax.devices())), jax.devices())
+
+
+def mesh_sizes(data: int, fsdp: int, tensor: int, rows: int, devices: int) -> tuple[int, int, int]:
+  """The sizes of a mesh's axes with -1 filled in. Raises InputError for two of them."""
   if data == fsdp == -1:
     raise InputError('mesh.data and mesh.fsdp are both -1; one of them must say how many.')
   if -1 in (data, fsdp):
     others = max(1, -data * fsdp)
-    most = len(devices) // max(1, others * tensor)
+    most = devices // max(1, others * tensor)
     left = max((n for n in range(1, most + 1) if rows % (n * others) == 0), default=1)
     data, fsdp = (left if size == -1 else size for size in (data, fsdp))
-  return sharding.make_mesh(data, fsdp, tensor, devices)
+  return data, fsdp, tensor
 
 
 def _cores_as_devices():

@@ -51,6 +51,10 @@ class Program:
     """Telemetry of one batch, read with the carry as it stands."""
     return self._watch(state.params, state.carry, batch)
 
+  def lowered(self, batch, platform: str):
+    """The step, lowered for a platform that need not be this machine's; `batch` may be shapes."""
+    return self._trace(batch).lower(lowering_platforms=(platform,))
+
   def flops(self, batch) -> int:
     """Operations of one step."""
     return flops.of(self._trace(batch).jaxpr)
