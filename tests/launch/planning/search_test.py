@@ -1,12 +1,12 @@
 """Choices follow from what was compiled, and what is said of them follows from their numbers."""
 
 import dataclasses
+import json
 
 import pytest
 
 from configs import lm
 from latentmem.base.errors import InputError
-from latentmem.study import figures, plan_figure
 from launch import plan as launcher
 from launch.planning import chips, programs, search
 
@@ -89,13 +89,12 @@ def test_a_plan_that_cannot_fit_says_what_is_too_large_and_what_may_fit():
   assert '4 times as many devices along fsdp would' in search.told([huge], V5E, config())[0]
 
 
-def test_the_figure_has_a_bar_for_each_part_of_each_choice():
+def test_a_record_holds_every_plan():
   plans = [made(programs.Choice(1, 4, 1, 'none', 64), 100.0), made(programs.Choice(1, 4, 1, 'full', 64))]
-  held, waits = plan_figure.draw(search.record(plans, V5E, config())).axes
-  widths = [bar.get_width() for bars in held.containers for bar in bars]
-  assert len(held.containers) == 6 and sum(widths) == pytest.approx(103 + 4)
-  assert [bar.get_width() for bar in waits.containers[0]] == [0, 100.0]
-  assert figures.png(held.figure).startswith(b'\x89PNG')
+  record = search.record(plans, V5E, config())
+  assert [row['step'] for row in record['plans']] == [None, 0.2]
+  assert record['plans'][1]['choice']['remat'] == 'full' and record['topology']['chip']['memory'] == V5E.chip.memory
+  json.dumps(record)
 
 
 def test_what_a_compiler_says_is_too_much_is_read():
