@@ -20,7 +20,7 @@ TASKS = dict(
     prontoqa=dict(kind='prontoqa', stages=5),
     arithmetic=dict(kind='arithmetic', stages=3),
 )
-ROWS, FIRST, STAGE, LAST = 64, 500, 600, 900
+ROWS, FIRST, STAGE, LAST = 64, 500, 1200, 1000
 
 
 def get_config(choice: str = 'prosqa') -> ml_collections.ConfigDict:

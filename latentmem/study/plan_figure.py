@@ -14,7 +14,7 @@ def draw(record: dict) -> Figure:
   plans, room = record['plans'], record['topology']['chip']['memory'] / 2**30
   names = ['{data}x{fsdp}x{tensor} {remat}\nrows {rows}'.format(**plan['choice']) for plan in plans]
   with figures.styled():
-    figure = Figure(figsize=(9.4, 1.6 + 0.5 * len(plans)), layout='constrained')
+    figure = Figure(figsize=(9.4, 2.4 + 0.5 * len(plans)), layout='constrained')
     held, waits = figure.subplots(1, 2, sharey=True)
     left = [0.0] * len(plans)
     for part, colour in zip(PARTS, COLOURS):
@@ -29,6 +29,6 @@ def draw(record: dict) -> Figure:
       waits.barh(places, [1e3 * (plan['seconds'] or {}).get(wait, 0) for plan in plans], height=0.25, color=colour,
                  label=wait)
     waits.set(title='a step, by what it waits for', xlabel='ms')
-    for axes in (held, waits):
-      axes.legend(fontsize=8)
+    for axes, side in ((held, 'left'), (waits, 'right')):
+      figure.legend(*axes.get_legend_handles_labels(), loc=f'outside lower {side}', ncols=3, fontsize=8)
   return figure
