@@ -15,7 +15,7 @@ TREE = dict(params=dict(
 
 def test_the_first_pattern_a_path_ends_with_decides_over_the_last_axes():
   specs = sharding.specs(TREE, LAYOUT)['params']
-  assert specs['block'] == dict(attention=dict(out=P(None, 'model', 'data')), out=P(None, 'data', None))
+  assert specs['block'] == dict(attention=dict(out=P(None, 'tensor', 'fsdp')), out=P(None, 'fsdp', None))
   assert specs['norm'] == dict(scale=P(None))
 
 

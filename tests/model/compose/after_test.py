@@ -60,7 +60,7 @@ def test_a_stack_of_two_memories_is_on_record_laid_out_and_aligned_to_both():
   assert it.align == 32
   rules = sharding.specs(jax.eval_shape(lambda key: interface.init_params(it, key), jax.random.key(0)), it.layout)
   mixer = rules['params']['block']['mixer']
-  assert 'model' in mixer['inner']['memory']['start_0'] and 'model' in mixer['memory']['out']
+  assert 'tensor' in mixer['inner']['memory']['start_0'] and 'tensor' in mixer['memory']['out']
 
 
 @pytest.mark.parametrize('chosen, said', [
