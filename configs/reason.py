@@ -21,13 +21,16 @@ TASKS = dict(
     arithmetic=dict(kind='arithmetic', stages=3),
 )
 ROWS, FIRST, STAGE, LAST = 64, 500, 1200, 1000
+# Share of examples of any stage: one that was not learned in its time still can be.
+MIX = 0.2
 
 
 def get_config(choice: str = 'prosqa') -> ml_collections.ConfigDict:
   check_known(choice, TASKS, 'reason', 'task')
   task = TASKS[choice]
   steps = FIRST + (task['stages'] - 1) * STAGE + LAST
-  source = data.fields(dict(kind='task', task=task | dict(first_examples=FIRST * ROWS, stage_examples=STAGE * ROWS)))
+  source = data.fields(dict(kind='task', task=task | dict(
+      first_examples=FIRST * ROWS, stage_examples=STAGE * ROWS, mix=MIX)))
   rows = source['task']
   thoughts = rows['stages'] * rows['per_step']
   length = rows['question'] + thoughts + rows['rest']

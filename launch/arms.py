@@ -7,8 +7,8 @@ from latentmem.base.errors import check_known
 
 # Fields of the task, and how the model feeds thoughts back.
 ARMS = dict(
-    cot=(dict(stages=0, per_step=0, stage_examples=0), 'none'),
-    no_cot=(dict(stages=1, per_step=0, stage_examples=0), 'none'),
+    cot=(dict(stages=0, per_step=0, stage_examples=0, mix=0.0), 'none'),
+    no_cot=(dict(stages=1, per_step=0, stage_examples=0, mix=0.0), 'none'),
     none=(dict(per_step=0), 'none'),
     pause=({}, 'pause'),
     feedback=({}, 'feedback'),

@@ -40,6 +40,12 @@ def test_every_arm_learns_the_same_problems():
     assert all(problem == problems[0] for problem in problems)
 
 
+def test_answers_alone_are_learned_from_answers_alone():
+  task = parts.build(arms.of(config('matched'), 'no_cot')).source.asks
+  lengths = {int(task.draw_at(np.random.default_rng(i), i).weights_T.sum()) for i in range(40)}
+  assert lengths == {3}
+
+
 def test_an_unknown_arm_is_refused_with_the_nearest():
   with pytest.raises(InputError, match="reason has no arm 'feedbak' .did you mean 'feedback'"):
     arms.of(config(), 'feedbak')
