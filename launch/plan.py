@@ -9,17 +9,15 @@ nothing fits, fewer rows. The exit code is 0 where a plan fits, else 1.
 """
 
 import datetime
-import os
 import pathlib
 
-os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+from absl import flags
+import jax
 
-from absl import flags  # noqa: E402
-
-from latentmem import data, model, train  # noqa: E402
-from latentmem.base import records  # noqa: E402
-from launch import parts, shell  # noqa: E402
-from launch.planning import chips, programs, search  # noqa: E402
+from latentmem import data, model, train
+from latentmem.base import records
+from launch import parts, shell
+from launch.planning import chips, programs, search
 
 _CONFIG = shell.define_config()
 _TOPOLOGY = flags.DEFINE_string('topology', 'v5e:4x4', f'Chips and how they lie: {chips.EXAMPLES}.')
@@ -29,6 +27,8 @@ _OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an endin
 
 
 def main():
+  # This machine only compiles, whatever devices it has.
+  jax.config.update('jax_platforms', 'cpu')
   topology = chips.parse(_TOPOLOGY.value)
   config = whole(shell.config_of(_CONFIG))
   out = pathlib.Path(_OUT.value or f'runs/plan-{shell.config_name()}')

@@ -56,10 +56,10 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
     return False
   run.result or results.finish(run, trained, built.source)
   params = jax.device_put(trained.state.params, jax.local_devices()[0])
-  asks, (problems, longest, still, trail) = built.source.asks, (built.config['reason'][name] for name in answers.FIELDS)
-  got = answers.given(built.model, params, asks, problems, longest, still)
+  asks, chosen = built.source.asks, built.config['reason']
+  got = answers.given(built.model, params, asks, chosen['problems'], chosen['longest'], chosen['still'])
   answers.look(run, built.model, params, asks, got)
-  answers.keep_trail(run, asks, got, trail)
+  answers.keep_trail(run, asks, got, chosen['trail'])
   run.write('answers.json', answers.scored(built.model, asks, got))
   return True
 

@@ -26,7 +26,7 @@ def draw(record: dict) -> Figure:
     held.invert_yaxis()
     for i, (wait, colour) in enumerate(WAITS.items()):
       places = [n + 0.27 * (i - 1) for n in range(len(plans))]
-      waits.barh(places, [1e3 * (plan['seconds'] or {}).get(wait, 0) for plan in plans], height=0.25, color=colour,
+      waits.barh(places, [1e3 * plan['seconds'].get(wait, 0) for plan in plans], height=0.25, color=colour,
                  label=wait)
     waits.set(title='a step, by what it waits for', xlabel='ms')
     for axes, side in ((held, 'left'), (waits, 'right')):

@@ -5,6 +5,7 @@ says. Of branches the dearest counts. Numbers are of one device.
 """
 
 import collections
+import copy
 import math
 import re
 from typing import NamedTuple
@@ -59,7 +60,7 @@ def traffic(text: str, devices: int) -> Traffic:
 class _Reader:
   """Goes through computations as often as they run."""
 
-  def __init__(self, computations: dict[str, list['Instruction']], devices: int):
+  def __init__(self, computations: dict[str, list[Instruction]], devices: int):
     self.computations, self.devices, self.memory = computations, devices, 0.0
     self.shapes = {name: {each.name: each.shape for each in lines} for name, lines in computations.items()}
     # {channel: (collective, bytes, times)}. The steps of one collective that is spread over others share a channel; it
@@ -98,7 +99,8 @@ class _Reader:
     return self._called(each) if each.kind == 'conditional' else []
 
   def _cost(self, name):
-    apart = _Reader(self.computations, self.devices)
+    apart = copy.copy(self)
+    apart.memory, apart.channels = 0.0, {}
     apart.walk(name, 1)
     return apart.memory + sum(size * times for _, size, times in apart.channels.values())
 
@@ -116,20 +118,20 @@ class _Reader:
     return size_of(each.shape) + sum(sizes)
 
   def _of_fusion(self, name, sizes, out):
-    lines = self.computations[name]
-    shapes = self.shapes[name]
-    given = {int(each.rest.partition(')')[0]): each.name for each in lines if each.kind == 'parameter'}
+    """What a fusion reads and writes; of what it only cuts from, or only writes into, the parts."""
     users = collections.defaultdict(list)
-    for each in lines:
+    for each in self.computations[name]:
       for place, operand in enumerate(operands(each)):
         users[operand].append((each, place))
-    for i, parameter in given.items():
-      through = [(each, place) for each, place in users[parameter]]
-      if i < len(sizes) and through and all(place == 0 and each.kind in (*SLICES, *UPDATES) for each, place in through):
-        sizes[i] = sum(size_of(each.shape) for each, _ in through if each.kind in SLICES)
-    written = sum(out_of - size_of(shapes.get(operands(each)[UPDATES[each.kind]], ''), True)
-                  for each in lines if each.kind in UPDATES for out_of in [size_of(each.shape)])
-    return sum(sizes) + max(0, out - max(0, written))
+    for each in self.computations[name]:
+      if each.kind == 'parameter':
+        uses = users[each.name]
+        if uses and all(place == 0 and user.kind in (*SLICES, *UPDATES) for user, place in uses):
+          sizes[int(each.rest.partition(')')[0])] = sum(size_of(user.shape) for user, _ in uses if user.kind in SLICES)
+      elif each.kind in UPDATES:
+        part = self.shapes[name].get(operands(each)[UPDATES[each.kind]], '')
+        out -= max(0, size_of(each.shape) - size_of(part, True))
+    return sum(sizes) + max(0, out)
 
 
 def parse(text: str) -> tuple[str, dict[str, list[Instruction]]]:

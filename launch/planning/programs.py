@@ -61,6 +61,11 @@ class Plan(NamedTuple):
     """Seconds of a step, where all three go on side by side."""
     return max(self.seconds.values())
 
+  @property
+  def share(self) -> float:
+    """Of the device's highest rate of operations."""
+    return self.seconds['compute'] / self.step
+
 
 def devices_of(topology: chips.Topology) -> list:
   """The devices of a topology, which can be compiled for. Raises InputError where this machine has no compiler."""
@@ -106,7 +111,7 @@ def plan(config: dict, topology: chips.Topology, devices: list, choice: Choice) 
 def on_device(tree) -> int:
   """Bytes of a tree of shapes with shardings on one device."""
   return sum(int(np.prod(leaf.sharding.shard_shape(leaf.shape))) * jnp.dtype(leaf.dtype).itemsize
-             for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == jnp.bool_)
+             for leaf in jax.tree.leaves(tree))
 
 
 def over_limit(message: str, held: int) -> int | None:

@@ -45,12 +45,8 @@ def choices(config: dict, topology: chips.Topology, first: Choice, made: list[Pl
 def meshes(config: dict, topology: chips.Topology, rows: int) -> list[tuple[int, int, int]]:
   """Meshes that use every device, whose axes divide rows and heads; those with the least to send come first."""
   heads = math.gcd(*heads_of(config), topology.size)
-  out = []
-  for tensor in (n for n in range(1, heads + 1) if heads % n == 0):
-    sharing = topology.size // tensor
-    if rows % sharing == 0:
-      out += [(1, sharing, tensor)]
-  return out
+  tensors = [n for n in range(1, heads + 1) if heads % n == 0]
+  return [(1, topology.size // n, n) for n in tensors if rows % (topology.size // n) == 0]
 
 
 def heads_of(config: dict) -> list[int]:
@@ -66,7 +62,7 @@ def line(plan: Plan, topology: chips.Topology) -> str:
     return start + 'does not fit'
   bound = max(plan.seconds, key=plan.seconds.get)
   return start + (f'{plan.step * 1e3:9.1f} ms a step, bound by {bound}; '
-                  f'{plan.seconds["compute"] / plan.step:.0%} of peak')
+                  f'{plan.share:.0%} of peak')
 
 
 def told(made: list[Plan], topology: chips.Topology, config: dict) -> tuple[str, Plan | None]:
@@ -86,7 +82,7 @@ def told(made: list[Plan], topology: chips.Topology, config: dict) -> tuple[str,
     lines += [f'  {name:20} {size / 1e9:9.3f} GB leave a device' for name, size in best.moved.items() if size]
     lines += [f'  {name:14} {seconds * 1e3:9.1f} ms' for name, seconds in best.seconds.items()]
     lines.append(f'at best {best.step * 1e3:.1f} ms a step, {tokens / best.step:,.0f} tokens a second, '
-                 f'{best.seconds["compute"] / best.step:.0%} of peak')
+                 f'{best.share:.0%} of peak')
   else:
     largest = max(shown.held, key=shown.held.get)
     lines.append(f'{largest} are the largest part. {advice(shown, topology, config)}')
