@@ -51,9 +51,9 @@ class Block(nn.Module):
   def init_state(self, batch):
     return self.mixer.init_state(batch, self.dtype)
 
-  def __call__(self, state, x_BTD, reset_BT, mask_BT, parallel, aligned, below):
-    state, y_BTD, *lent = self.mixer(state, self.mixer_norm(x_BTD), reset_BT, mask_BT, parallel=parallel,
-                                     aligned=aligned, below=below)
+  def __call__(self, state, x_BTD, reset_BT, mask_BT, write_BT, parallel, aligned, below):
+    state, y_BTD, *lent = self.mixer(state, self.mixer_norm(x_BTD), reset_BT, mask_BT, write_BT=write_BT,
+                                     parallel=parallel, aligned=aligned, below=below)
     x_BTD += y_BTD
     if self.ff:
       x_BTD += self.feed_forward(self.ff_norm(x_BTD))
@@ -131,21 +131,24 @@ class Decoder(interface.Base):
     """What the layers read for tokens, [B, T, D], of size 1; so are the logits at the start of training."""
     return self.embed[tokens_BT].astype(self.dtype) * self.width ** 0.5
 
-  def through(self, carry, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
-    """Reads vectors as the call reads tokens -> carry, h_BTD, normed: what `logits` takes."""
+  def through(self, carry, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True, aligned=False):
+    """Reads vectors as the call reads tokens -> carry, h_BTD, normed: what `logits` takes.
+
+    False in `write_BT` has memories read a token and not write it; attention keeps it all the same.
+    """
     if mask_BT is not None:
       order_BT = arrays.real_first(mask_BT)
-      x_BTD, reset_BT, mask_BT = arrays.at(order_BT, (x_BTD, reset_BT, mask_BT))
+      x_BTD, reset_BT, mask_BT, write_BT = arrays.at(order_BT, (x_BTD, reset_BT, mask_BT, write_BT))
 
-    def body(block, stream, state, reset_BT, mask_BT):
+    def body(block, stream, state, reset_BT, mask_BT, write_BT):
       x_BTD, *below = stream
-      state, *stream = block(state, x_BTD, reset_BT, mask_BT, parallel, aligned, below)
+      state, *stream = block(state, x_BTD, reset_BT, mask_BT, write_BT, parallel, aligned, below)
       return stream, state
 
     if REMAT[self.remat]:
       body = nn.remat(body, policy=REMAT[self.remat], prevent_cse=not self.scan)
     stream = [x_BTD, *self._mixer.nothing_lent(*x_BTD.shape[:2], parallel, aligned)]
-    (x_BTD, *_), carry = self._over_layers(body, 2)(self.block, stream, carry, reset_BT, mask_BT)
+    (x_BTD, *_), carry = self._over_layers(body, 3)(self.block, stream, carry, reset_BT, mask_BT, write_BT)
     if mask_BT is not None:
       x_BTD = arrays.at(jnp.argsort(order_BT, axis=1), x_BTD)
     return carry, self.norm(x_BTD)

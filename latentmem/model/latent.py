@@ -26,6 +26,8 @@ from latentmem.base.spans import THOUGHT
 from latentmem.model import decoder
 
 FEEDS = ('feedback', 'stream', 'state', 'pause', 'none')
+# Those that hold something from thought to thought, which can be left out.
+HOLDING = ('stream', 'state')
 
 # Read, forget and write gates at the start of training: 0.43, 0.27 and 0.18.
 STARTS = dict(read=-0.28, forget=-1.0, write=-1.5)
@@ -89,7 +91,7 @@ class Latent(decoder.Decoder):
     question: Q.
     thoughts: K, the most that a row may think; 0 for `none`.
     without: Parts of the stream that are left out: 'read', 'write', 'forget', joined by commas.
-    write_until: Thoughts after which the stream is no longer written; 0 for no end.
+    write_until: Thoughts after which the stream, or the state, is no longer written; 0 for no end.
   """
 
   feed: str = 'feedback'
@@ -113,8 +115,9 @@ class Latent(decoder.Decoder):
                        "takes a question of 1 token or more, and thoughts unless feed is 'none'.")
     for part in filter(None, self.without.split(',')):
       check_known(part, STARTS, 'latent', 'part')
-    if self.feed != 'stream' and (self.without or self.write_until):
-      raise InputError(f"without and write_until are for feed='stream', not {self.feed!r}.")
+    if self.without and self.feed != 'stream' or self.write_until and self.feed not in HOLDING:
+      raise InputError(f"without is for feed='stream', write_until for it and 'state', not {self.feed!r}; a state is "
+                       'left without parts by memory.without.')
     if self.memory.get('write_cost'):
       raise InputError('latent reads a row in several passes, and a write_cost would be of the last alone; it takes 0.')
     if self.feed == 'state' and self.memory['kind'] != 'token_state':
@@ -166,19 +169,36 @@ class Latent(decoder.Decoder):
   def think(self, carry, thought: Thought, thinks_B=None):
     """Reads what a row has in mind, where it thinks, and makes the next thought -> carry, Thought."""
     thinks_B = jnp.ones(thought.count_B.shape, bool) if thinks_B is None else thinks_B
-    carry, h_B1D = self.through(carry, thought.next_BND, None, thinks_B[:, None])
+    carry, h_B1D = self.through(carry, thought.next_BND, None, thinks_B[:, None],
+                                write_BT=self._writes(thought.count_B[:, None]))
     return carry, arrays.pick(thinks_B, self._next(h_B1D[:, 0], thought.stream_BD, thought.count_B + 1), thought)
 
   def reply(self, carry, thought: Thought, thinks_BN, tokens_BA, mask_BA=None, *, parallel=True):
     """Reads the thoughts that wait, where a row thinks, and tokens after them -> carry, logits_BAV of the tokens."""
     mask_BA = jnp.ones(tokens_BA.shape, bool) if mask_BA is None else mask_BA
     x_BTD = jnp.concatenate([thought.next_BND, self.embedded(jnp.maximum(tokens_BA, 0))], axis=1)
-    carry, h_BTD = self.through(carry, x_BTD, None, jnp.concatenate([thinks_BN, mask_BA], axis=1), parallel=parallel)
-    return carry, self.logits(h_BTD[:, thought.next_BND.shape[1]:])
+    real_BT = jnp.concatenate([thinks_BN, mask_BA], axis=1)
+    waiting = thinks_BN.shape[1]
+    said_T = jnp.arange(x_BTD.shape[1]) >= waiting
+    before_BT = thought.count_B[:, None] + said_T * jnp.sum(thinks_BN, axis=1, keepdims=True)
+    carry, h_BTD = self.through(carry, x_BTD, None, real_BT, write_BT=self._writes(before_BT), parallel=parallel)
+    return carry, self.logits(h_BTD[:, waiting:])
 
-  def go_on(self, carry, tokens_BT, mask_BT=None):
-    """Reads more tokens of the rest -> carry, logits_BTV."""
-    return super().__call__(carry, tokens_BT, None, mask_BT)
+  def go_on(self, carry, tokens_BT, thoughts_B, mask_BT=None):
+    """Reads more tokens of the rest, after so many thoughts -> carry, logits_BTV."""
+    before_BT = jnp.broadcast_to(thoughts_B[:, None], tokens_BT.shape)
+    carry, h_BTD = self.through(carry, self.embedded(tokens_BT), None, mask_BT, write_BT=self._writes(before_BT))
+    return carry, self.logits(h_BTD)
+
+  def lacking(self, without: str = '', write_until: int = 0) -> 'Latent':
+    """The same model with its stream or state left without parts, to see what they are for; its parameters fit."""
+    if self.feed == 'state':
+      return self.clone(memory=dict(self.memory, without=without), write_until=write_until)
+    return self.clone(without=without, write_until=write_until)
+
+  def _writes(self, before_BT):
+    """Where memories are written, by the thoughts before each token; None for everywhere."""
+    return before_BT < self.write_until if self.feed == 'state' and self.write_until else None
 
   def _thinks(self, carry, thought, thinks_BK):
     """Thought after thought."""

@@ -76,13 +76,14 @@ class Answerer:
     carry = jax.eval_shape(lambda params: of(params, 1, method='init_state'), self.params)
     asked = jax.ShapeDtypeStruct((1, model.question), jnp.int32)
     token, yes = jax.ShapeDtypeStruct((1, 1), jnp.int32), jax.ShapeDtypeStruct((1,), bool)
+    counts = jax.ShapeDtypeStruct((1,), jnp.int32)
     ask = lambda params, carry, tokens: of(params, carry, tokens, None, tokens >= 0, method='ask')
     carry, thought = jax.eval_shape(ask, self.params, carry, asked)
     waiting = jax.ShapeDtypeStruct((1, thought.next_BND.shape[1]), bool)
     think = flops.count(functools.partial(of, method='think'), self.params, carry, thought, yes)
     return dict(question=flops.count(ask, self.params, carry, asked), thought=think if model.sequential else 0,
                 first=flops.count(functools.partial(of, method='reply'), self.params, carry, thought, waiting, token),
-                token=flops.count(functools.partial(of, method='go_on'), self.params, carry, token))
+                token=flops.count(functools.partial(of, method='go_on'), self.params, carry, token, counts))
 
 
 def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still) -> Answers:
@@ -93,8 +94,9 @@ def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still
   wait_B = jnp.minimum(thoughts_B, 1) if model.sequential else thoughts_B
   waits_BN = jnp.arange(thought.next_BND.shape[1]) < wait_B[:, None]
   carry, logits_B1V = model.apply(params, carry, thought, waits_BN, jnp.full((rows, 1), end), method='reply')
-  tokens_BA, said_B, cut_B = _say(model, params, carry, logits_B1V[:, 0], stop, longest)
-  return Answers(tokens_BA, said_B, thought.count_B + wait_B, stilled_B, cut_B, *seen)
+  thought_B = thought.count_B + wait_B
+  tokens_BA, said_B, cut_B = _say(model, params, carry, logits_B1V[:, 0], thought_B, stop, longest)
+  return Answers(tokens_BA, said_B, thought_B, stilled_B, cut_B, *seen)
 
 
 def _think(model, params, carry, thought, thoughts_B, still):
@@ -125,7 +127,7 @@ def _think(model, params, carry, thought, thoughts_B, still):
   return carry, thought, seen, stilled_B
 
 
-def _say(model, params, carry, logits_BV, stop, longest):
+def _say(model, params, carry, logits_BV, thoughts_B, stop, longest):
   """The likeliest token after each other -> tokens_BA, said_B, cut_B."""
   rows = len(logits_BV)
   tokens_BA = jnp.full((rows, longest), spans.NOTHING, jnp.int32)
@@ -139,7 +141,7 @@ def _say(model, params, carry, logits_BV, stop, longest):
     a, carry, tokens_BA, going_B, next_B = loop
     going_B &= next_B != stop
     tokens_BA = tokens_BA.at[:, a].set(jnp.where(going_B, next_B, spans.NOTHING))
-    carry, logits_B1V = model.apply(params, carry, next_B[:, None], going_B[:, None], method='go_on')
+    carry, logits_B1V = model.apply(params, carry, next_B[:, None], thoughts_B, going_B[:, None], method='go_on')
     return a + 1, carry, tokens_BA, going_B, jnp.argmax(logits_B1V[:, 0], -1).astype(jnp.int32)
 
   _, _, tokens_BA, going_B, next_B = jax.lax.while_loop(

@@ -138,6 +138,24 @@ def test_writing_ends_after_so_many_thoughts():
     assert bool(jnp.all(frozen.apply(params, *args(count))[1] == args(count)[1])) == same
 
 
+def test_a_state_is_held_after_so_many_thoughts():
+  it, params = thinker('state')
+  rows_BT = rows_of(THOUGHTS, count=(2, 2))
+  held, asked_BQ = it.lacking('write,forget'), rows_BT[:, :QUESTION]
+  carry = it.apply(params, 2, method='init_state')
+  carry, thought = it.apply(params, carry, asked_BQ, None, asked_BQ >= 0, method='ask')
+  carry, thought = it.apply(params, carry, thought, method='think')
+  rest_BA = rows_BT[:, -REST:]
+  after = held.apply(params, carry, thought, np.ones((2, 1), bool), rest_BA, rest_BA >= 0, method='reply')[1]
+  frozen = read(it.lacking(write_until=1), params, rows_BT)
+  assert_close(frozen[rest_BA >= 0], after[rest_BA >= 0])
+  assert not np.allclose(frozen, read(it, params, rows_BT))
+  one_B, token_B1 = np.ones(2, np.int32), rest_BA[:, :1]
+  go_on = lambda it, after_B: it.apply(params, carry, token_B1, after_B, method='go_on')[1]
+  assert_close(go_on(it.lacking(write_until=1), one_B), go_on(held, one_B))
+  assert_close(go_on(it.lacking(write_until=2), one_B), go_on(it, one_B))
+
+
 @pytest.mark.parametrize('feed', ['feedback', 'state', 'pause'])
 def test_an_answer_does_not_depend_on_padding_or_on_other_rows(feed):
   it, params = thinker(feed)
@@ -207,6 +225,7 @@ def test_question_and_thoughts_have_no_logits():
     (dict(question=0), 'question of 1 token'),
     (dict(feed='stream', without='raed'), "has no part 'raed' .did you mean 'read'"),
     (dict(feed='feedback', without='read'), "for feed='stream'"),
+    (dict(feed='pause', write_until=1), "write_until for it and 'state'"),
     (dict(feed='state'), "needs the memory token_state; it has 'none'"),
 ])
 def test_what_does_not_fit_is_refused(chosen, said):

@@ -59,8 +59,9 @@ class After(interface.Base):
     state = dict(inner=self.inner.init_state(batch, dtype))
     return state | (dict(memory=self.memory.init_state(batch, dtype)) if self.remembers else {})
 
-  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False, below=()):
-    flags = dict(parallel=parallel, aligned=aligned)
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True, aligned=False,
+               below=()):
+    flags = dict(write_BT=write_BT, parallel=parallel, aligned=aligned)
     inner, y_BTD, *lent = self.inner(state['inner'], x_BTD, reset_BT, mask_BT, below=below, **flags)
     if not self.remembers:
       return dict(inner=inner), y_BTD, *lent

@@ -25,6 +25,7 @@ class Attention(interface.Attentive):
   def init_state(self, batch, dtype='float32'):
     return dict(attention=self.attention.init_state(batch, dtype))
 
-  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False, below=()):
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True, aligned=False,
+               below=()):
     seen, y_BTD = self.attention(state['attention'], x_BTD, reset_BT, mask_BT, parallel=parallel, aligned=aligned)
     return dict(attention=seen), y_BTD

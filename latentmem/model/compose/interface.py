@@ -66,9 +66,9 @@ class Base(nn.Module):
     """A fresh state for `batch` rows of tokens of `dtype`."""
     raise NotImplementedError
 
-  def __call__(self, state, x_BTD: jax.Array, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False,
-               below=()):
-    """Reads T tokens. -> state, y_BTD, and what its memory lends to the layer above."""
+  def __call__(self, state, x_BTD: jax.Array, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True,
+               aligned=False, below=()):
+    """Reads T tokens. -> state, y_BTD, and what its memory lends to the layer above. `write_BT` is for the memory."""
     raise NotImplementedError
 
 

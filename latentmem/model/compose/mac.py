@@ -59,7 +59,8 @@ class Mac(interface.Attentive):
       state |= dict(read=columns, before=first, memory=first)
     return state
 
-  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False, below=()):
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True, aligned=False,
+               below=()):
     batch, length, _ = x_BTD.shape
     parallel &= length > 1
     whole = parallel and aligned and mask_BT is None and length % self.segment == 0
@@ -83,7 +84,7 @@ class Mac(interface.Attentive):
 
     scan = nn.scan(nn.remat(body, prevent_cse=False), variable_broadcast='params', split_rngs={'params': False},
                    variable_axes={'telemetry': 1, 'costs': 0}, in_axes=1, out_axes=1)
-    state, y_BNUD = scan(self, state, jax.tree.map(lay, (x_BTD, heads, drive, reset_BT, mask_BT)))
+    state, y_BNUD = scan(self, state, jax.tree.map(lay, (x_BTD, heads, drive, reset_BT, mask_BT, write_BT)))
     if self.remembers and self.is_mutable_collection('telemetry'):
       for name, value_BNU in self.memory.variables.get('telemetry', {}).items():
         # What comes once a call comes once a group here.
@@ -95,7 +96,7 @@ class Mac(interface.Attentive):
         self.memory.put_variable('costs', name, jnp.mean(value_N))
     return state, take(y_BNUD)
 
-  def read(self, state, x_BUD, heads, drive, reset_BU, mask_BU, parallel, aligned, whole):
+  def read(self, state, x_BUD, heads, drive, reset_BU, mask_BU, write_BU, parallel, aligned, whole):
     """Reads U tokens of one segment, all of it if `whole`, or as many as there are. -> state, y_BUD."""
     reset_B = reset_BU[:, 0]
     age_B = jnp.where(reset_B, 0, state['age'])
@@ -130,7 +131,8 @@ class Mac(interface.Attentive):
       return state, y_BUD
     y_BUD = self.attention_norm(y_BUD)
     state['memory'], m_BUD = self.memory(
-        state['memory'], y_BUD, reset_BU, None if whole else mask_BU, parallel=parallel, aligned=aligned)
+        state['memory'], y_BUD, reset_BU, None if whole else mask_BU, write_BT=write_BU, parallel=parallel,
+        aligned=aligned)
     return state, (y_BUD * nn.sigmoid(self.memory_norm(m_BUD))) @ self.out.astype(x_BUD.dtype)
 
 

@@ -38,12 +38,14 @@ class Mag(interface.Attentive):
     state = dict(attention=self.attention.init_state(batch, dtype))
     return state | (dict(memory=self.memory.init_state(batch, dtype)) if self.remembers else {})
 
-  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False, below=()):
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True, aligned=False,
+               below=()):
     flags = dict(parallel=parallel, aligned=aligned)
     seen, y_BTD = self.attention(state['attention'], x_BTD, reset_BT, mask_BT, **flags)
     if not self.remembers:
       return dict(attention=seen), y_BTD
-    held, m_BTD, *lent = self.memory(state['memory'], x_BTD, reset_BT, mask_BT, below=below, **flags)
+    held, m_BTD, *lent = self.memory(state['memory'], x_BTD, reset_BT, mask_BT, write_BT=write_BT, below=below,
+                                     **flags)
     y_BTD, m_BTD = self.attention_norm(y_BTD), self.memory_norm(m_BTD)
     joined_BTD = y_BTD * nn.sigmoid(m_BTD) if self.join == 'gate' else y_BTD + m_BTD
     return dict(attention=seen, memory=held), joined_BTD @ self.out.astype(x_BTD.dtype), *lent

@@ -25,11 +25,13 @@ class Mal(interface.Attentive):
     state = dict(attention=self.attention.init_state(batch, dtype))
     return state | (dict(memory=self.memory.init_state(batch, dtype)) if self.remembers else {})
 
-  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False, below=()):
+  def __call__(self, state, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True, aligned=False,
+               below=()):
     flags = dict(parallel=parallel, aligned=aligned)
     if not self.remembers:
       seen, y_BTD = self.attention(state['attention'], x_BTD, reset_BT, mask_BT, **flags)
       return dict(attention=seen), y_BTD
-    held, m_BTD, *lent = self.memory(state['memory'], x_BTD, reset_BT, mask_BT, below=below, **flags)
+    held, m_BTD, *lent = self.memory(state['memory'], x_BTD, reset_BT, mask_BT, write_BT=write_BT, below=below,
+                                     **flags)
     seen, y_BTD = self.attention(state['attention'], self.norm(x_BTD + m_BTD), reset_BT, mask_BT, **flags)
     return dict(attention=seen, memory=held), m_BTD + y_BTD, *lent
