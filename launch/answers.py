@@ -34,14 +34,19 @@ class Given(NamedTuple):
   costs: dict[str, int]
 
 
-def check(chosen: dict, task: chains.Chains) -> None:
+def check(chosen: dict, source) -> None:
   """Raises InputError for a part `reason` that cannot be followed, or problems that do not fit: before any training."""
   for name in chosen:
     check_known(name, FIELDS, 'reason', 'field')
   for name, least in FIELDS.items():
     if not isinstance(chosen.get(name), (int, float)) or chosen[name] < least:
       raise InputError(f'reason.{name}={chosen.get(name)!r}; it must be a number, at least {least}.')
-  rows_of(task, task.heldout_problems(chosen['problems']))
+  rows_of(source.asks, heldout(chosen, source))
+
+
+def heldout(chosen: dict, source) -> list[chains.Problem]:
+  """The problems that models are asked."""
+  return source.asks.heldout_problems(chosen['problems'], source.heldout_seed)
 
 
 def rows_of(task: chains.Chains, asked: list[chains.Problem]) -> np.ndarray:
@@ -49,9 +54,9 @@ def rows_of(task: chains.Chains, asked: list[chains.Problem]) -> np.ndarray:
   return np.stack([task.asked(problem) for problem in asked])
 
 
-def given(net, params, task: chains.Chains, problems: int, longest: int, still: float, rows: int = 50) -> Given:
-  """Lets a model answer held-out problems, `rows` at a time."""
-  asked = task.heldout_problems(problems)
+def given(net, params, task: chains.Chains, asked: list[chains.Problem], longest: int, still: float,
+          rows: int = 50) -> Given:
+  """Lets a model answer problems, `rows` at a time."""
   # The last batch is filled up with the first question.
   question_NQ = rows_of(task, asked + asked[:1] * (-len(asked) % rows))
   answer = Answerer(net, params, chains.END, chains.STOP, longest, still)
@@ -65,13 +70,24 @@ def given(net, params, task: chains.Chains, problems: int, longest: int, still: 
 def scored(net, task: chains.Chains, got: Given) -> dict:
   """How often a model is right, and what an answer costs."""
   asked, answers = got.asked, got.answers
-  tokens = [row_A[row_A != spans.NOTHING].tolist() for row_A in answers.tokens_BA]
   return dict(
-      right=sum(task.right(problem, out) for problem, out in zip(asked, tokens)), problems=len(asked),
+      right=right(task, got), problems=len(asked),
       stilled=int(answers.stilled_B.sum()), cut=int(answers.cut_B.sum()), seconds=got.seconds, rows=got.rows,
       rules=rules(asked), **prices(net, got.costs, float(answers.said_B.mean()), float(answers.thoughts_B.mean())),
       size_of_thought=np.sqrt(np.mean(np.square(answers.h_BKD), axis=(0, 2))).tolist() if net.sequential else [],
       gates=answers.gates_BK3.mean(0).tolist() if net.feed == 'stream' else [])
+
+
+def right(task: chains.Chains, got: Given) -> int:
+  """Right answers."""
+  tokens = [row_A[row_A != spans.NOTHING].tolist() for row_A in got.answers.tokens_BA]
+  return sum(task.right(problem, out) for problem, out in zip(got.asked, tokens))
+
+
+def lacks(net) -> list[dict]:
+  """What a model that holds something from thought to thought can be left without, as `Latent.lacking` takes it."""
+  parts = [dict(without=part, write_until=0) for part in ('read', 'write', 'forget')]
+  return parts + [dict(without='', write_until=k) for k in range(1, net.thoughts + 1)]
 
 
 def prices(net, costs: dict, said: float, thoughts: float) -> dict:

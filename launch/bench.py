@@ -3,7 +3,8 @@
   python -m launch.bench --suite=memory --out=docs/results/bench-memory
 
 Suites: memory (a Titans layer: forward, training step, decoding, peak memory; beside titans-pytorch where it is
-installed, `pip install -e '.[bench]'`) and recurrence (token_state's tokens all at once, beside one after another).
+installed, `pip install -e '.[bench]'`), recurrence (token_state's tokens all at once, beside one after another) and
+thinking (thoughts and answers against a carry, beside passes over everything).
 Writes OUT.json and OUT.png.
 """
 
@@ -16,11 +17,11 @@ from absl import flags
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from launch import shell
-from launch.benchmarks import memory, recurrence
+from launch.benchmarks import memory, recurrence, thinking
 
-_SUITE = flags.DEFINE_string('suite', 'memory', 'memory or recurrence.')
+_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence or thinking.')
 _OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an ending; runs/bench-SUITE if not given.')
-_LENGTHS = flags.DEFINE_list('lengths', ['1024', '4096', '8192', '32768'], 'Tokens of a row.')
+_LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, or of a question; those of the suite if not given.')
 _CHUNKS = flags.DEFINE_list('chunks', ['16', '64', '256'], 'Tokens of a chunk.')
 _BATCH = flags.DEFINE_integer('batch', 2, 'Rows.', lower_bound=1)
 _HEADS = flags.DEFINE_integer('heads', 4, 'Heads.', lower_bound=1)
@@ -36,7 +37,11 @@ def main():
   check_known(_SUITE.value, SUITES, 'bench', 'suite')
   out = pathlib.Path(_OUT.value or f'runs/bench-{_SUITE.value}')
   shell.writable(out)
-  record = SUITES[_SUITE.value](_whole_numbers(_LENGTHS))
+  suite, lengths, used = SUITES[_SUITE.value]
+  for flag in MEMORY_ALONE:
+    if flag.present and flag not in used:
+      raise InputError(f'--{flag.name} says nothing to the suite {_SUITE.value!r}; it is for memory.')
+  record = suite(_whole_numbers(_LENGTHS) or lengths)
   flags_given = shlex.join(a for a in sys.argv[1:] if not a.startswith('--out'))
   records.write_json(out.with_suffix('.json'), dict(command=f'python -m launch.bench {flags_given}', **record))
   from latentmem.study import bench_figure, figures
@@ -65,7 +70,14 @@ def _recurrence(lengths: list[int]) -> dict:
   return recurrence.run(lengths, _BATCH.value, _HEADS.value * _HEAD_WIDTH.value, _REPEATS.value)
 
 
-SUITES = dict(memory=_memory, recurrence=_recurrence)
+def _thinking(lengths: list[int]) -> dict:
+  return thinking.run(lengths, _BATCH.value, _HEADS.value, _HEAD_WIDTH.value, _REPEATS.value)
+
+
+MEMORY_ALONE = (_CHUNKS, _DEPTH, _DTYPE, _LIMIT, _PEER)
+LONG = [1024, 4096, 8192, 32768]
+# What runs, over which lengths, and the flags that only it knows.
+SUITES = dict(memory=(_memory, LONG, MEMORY_ALONE), recurrence=(_recurrence, LONG, ()), thinking=(_thinking, [480], ()))
 
 
 if __name__ == '__main__':

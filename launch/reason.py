@@ -3,7 +3,8 @@
   python -m launch.reason --config=configs/reason.py:prosqa --arms=none,pause,feedback,state --seeds=3 --workdir=runs/p
 
 Every arm and seed is a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json
-and table.png lie above them. The same command again goes on where it stopped.
+and table.png lie above them. The same command again goes on where it stopped. --knock_outs has arms that hold something
+from thought to thought (stream, state) answer once more without each part of it, and written only so long.
 """
 
 import pathlib
@@ -13,6 +14,7 @@ import jax
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
+from latentmem.model import latent
 from latentmem.train import loop, results
 from latentmem.train.preemption import Preemption
 from launch import answers, arms, parts, shell
@@ -20,6 +22,7 @@ from launch import answers, arms, parts, shell
 _CONFIG = shell.define_config()
 _ARMS = flags.DEFINE_list('arms', list(arms.ARMS), 'Arms, of: ' + ', '.join(arms.ARMS))
 _SEEDS = flags.DEFINE_integer('seeds', 1, 'Seeds of each arm, from the config\'s on.')
+_KNOCK_OUTS = flags.DEFINE_bool('knock_outs', False, 'Answer without parts of stream or state too.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/<config> where it is not given.')
 
 
@@ -31,7 +34,7 @@ def main():
   configs = {arm: arms.of(config, arm) for arm in _ARMS.value}
   built = [parts.build(chosen) for chosen in configs.values()]
   # The arms are asked the same questions, so one stands for all.
-  answers.check(config['reason'], built[0].source.asks)
+  answers.check(config['reason'], built[0].source)
   folder = pathlib.Path(_WORKDIR.value or f'runs/{shell.config_name()}')
   shell.writable(folder / 'table.json')
   with Preemption() as preemption:
@@ -47,7 +50,11 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
   """Trains and scores one run, or goes on with it. False where it was asked to leave before its end."""
   built = parts.build(config)
   run = results.begin(path, built.config, built.source)
-  if (run.path / 'answers.json').exists():
+  pages = dict(zip(('answers.json', 'knock_outs.json'), (answer, knock_out)))
+  missing = [page for page in pages if not (run.path / page).exists()]
+  if not _KNOCK_OUTS.value or built.model.feed not in latent.HOLDING:
+    missing = [page for page in missing if page != 'knock_outs.json']
+  if not missing:
     return True
   print(f'Training into {run.path}', flush=True)
   trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,
@@ -56,12 +63,29 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
     return False
   run.result or results.finish(run, trained, built.source)
   params = jax.device_put(trained.state.params, jax.local_devices()[0])
-  asks, chosen = built.source.asks, built.config['reason']
-  got = answers.given(built.model, params, asks, chosen['problems'], chosen['longest'], chosen['still'])
+  for page in missing:
+    pages[page](run, built, params, built.config['reason'])
+  return True
+
+
+def answer(run, built, params, chosen: dict) -> None:
+  """Writes what a trained model answers and thinks: answers.json last."""
+  asks = built.source.asks
+  got = answers.given(built.model, params, asks, answers.heldout(chosen, built.source), chosen['longest'],
+                      chosen['still'])
   answers.look(run, built.model, params, asks, got)
   answers.keep_trail(run, asks, got, chosen['trail'])
   run.write('answers.json', answers.scored(built.model, asks, got))
-  return True
+
+
+def knock_out(run, built, params, chosen: dict) -> None:
+  """Writes knock_outs.json: right answers without each part, and with writes only so long."""
+  asks, asked, found = built.source.asks, answers.heldout(chosen, built.source), []
+  for lack in answers.lacks(built.model):
+    less = built.model.lacking(**lack)
+    got = answers.given(less, params, asks, asked, chosen['longest'], chosen['still'])
+    found.append(dict(lack, right=answers.right(asks, got), problems=len(asked)))
+  run.write('knock_outs.json', found)
 
 
 def tell(folder: pathlib.Path, names: list[str]) -> None:
@@ -70,8 +94,10 @@ def tell(folder: pathlib.Path, names: list[str]) -> None:
   found = {arm: [records.read_json(path) for path in sorted(folder.glob(f'{arm}-*/answers.json'))] for arm in names}
   rows = [reasoning.summary(arm, runs) for arm, runs in found.items()]
   rules = next(iter(found.values()))[0]['rules']
-  text = reasoning.table(rows, rules)
-  records.write_json(folder / 'table.json', dict(rows=rows, rules=rules, runs=found))
+  knocked = {arm: [records.read_json(path) for path in sorted(folder.glob(f'{arm}-*/knock_outs.json'))]
+             for arm in names}
+  text = '\n'.join([reasoning.table(rows, rules), *reasoning.knock_outs(knocked)])
+  records.write_json(folder / 'table.json', dict(rows=rows, rules=rules, runs=found, knock_outs=knocked))
   records.write_whole(folder / 'table.txt', text + '\n')
   records.write_whole(folder / 'table.png', figures.png(reasoning.draw(rows, rules, folder.name)))
   print(text)

@@ -42,19 +42,29 @@ def memory(record: dict) -> Figure:
 
 
 def recurrence(record: dict) -> Figure:
-  """Seconds over length, a panel for each thing measured."""
+  """Seconds of tokens all at once and one after another."""
+  return beside(record, 'seconds, forward and backward', many='all at once', in_turn='one after another')
+
+
+def thinking(record: dict) -> Figure:
+  """Seconds of thoughts and answers against a carry and without."""
+  return beside(record, 'seconds', cached='against a carry', uncached='everything again')
+
+
+def beside(record: dict, unit: str, **forms: str) -> Figure:
+  """Seconds over length, a panel for each thing measured and a line for each form."""
   with figures.styled():
     figure = Figure(figsize=(10, 3.2), layout='constrained')
     whats = {row['what']: row for row in record['rows']}
     for axes, what in zip(figure.subplots(1, len(whats), sharey=True), whats):
       rows = sorted((row for row in record['rows'] if row['what'] == what), key=lambda row: row['length'])
-      for form, label in (('many', 'all at once'), ('in_turn', 'one after another')):
+      for form, label in forms.items():
         axes.plot([row['length'] for row in rows], [min(row['seconds'][form]) for row in rows], marker='o',
                   markersize=3, label=label)
       axes.set(title=what, xlabel='tokens', xscale='log', yscale='log')
-    figure.axes[0].set_ylabel('seconds, forward and backward')
+    figure.axes[0].set_ylabel(unit)
     figure.axes[0].legend()
   return figure
 
 
-SUITES = dict(memory=memory, recurrence=recurrence)
+SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking)

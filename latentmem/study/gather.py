@@ -27,7 +27,8 @@ def gather(paths: Iterable[str], command: str, note: str, date: datetime.date) -
       if result[name] != results[0][name]:
         raise InputError(f'{run.path} and {runs[0].path} differ in {name}: {result[name]} and {results[0][name]}.')
   scores = [dict(name=run.path.name, **{k: v for k, v in result.items() if k not in (*SHARED, 'data')},
-                 gradient=gradients(run), evaluations=evaluations(run)) for run, result in zip(runs, results)]
+                 gradient=gradients(run), evaluations=evaluations(run), **answers(run))
+            for run, result in zip(runs, results)]
   return dict(command=command, date=date.isoformat(), **{name: results[0][name] for name in SHARED}, scores=scores,
               note=note)
 
@@ -44,3 +45,9 @@ def evaluations(run: records.Run) -> list[dict]:
   """What `launch.evaluate` found: the fields that it was given anew, and the scores."""
   found = [json.loads(path.read_text()) for path in sorted((run.path / 'evaluations').glob('*.json'))]
   return [{name: each[name] for name in ('step', 'overrides', 'heldout')} for each in found]
+
+
+def answers(run: records.Run) -> dict:
+  """What `launch.reason` found, where it was run: `answers`, `knock_outs`."""
+  pages = {name: run.path / f'{name}.json' for name in ('answers', 'knock_outs')}
+  return {name: json.loads(page.read_text()) for name, page in pages.items() if page.exists()}

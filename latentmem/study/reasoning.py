@@ -52,6 +52,20 @@ def table(rows: list[dict], rules: dict[str, float]) -> str:
   return '\n'.join([*text, *rules, *braked, NOTES])
 
 
+def knock_outs(found: dict[str, list[list[dict]]]) -> list[str]:
+  """A line for each arm that was left without parts: right answers without each, of all its seeds together."""
+  lines = []
+  for arm, runs in found.items():
+    shares = []
+    for lack in zip(*runs):
+      share = sum(each['right'] for each in lack) / sum(each['problems'] for each in lack)
+      shares.append(f'{share:.1%} ' + (f'no {lack[0]["without"]}' if lack[0]['without'] else
+                                       f'written until thought {lack[0]["write_until"]}'))
+    if shares:
+      lines.append(f'{arm}, left without parts: ' + ', '.join(shares))
+  return lines
+
+
 def draw(rows: list[dict], rules: dict[str, float], title: str) -> Figure:
   """Right answers over what they cost after the question."""
   with figures.styled():

@@ -26,6 +26,16 @@ def best(run, repeats: int) -> list[float]:
   return seconds
 
 
+def by_turns(calls: dict, repeats: int) -> dict[str, list[float]]:
+  """Seconds of each call by its name; the calls take turns, so that what else the machine does meets all of them."""
+  import jax
+  seconds = {name: [] for name in calls}
+  for _ in range(repeats):
+    for name, call in calls.items():
+      seconds[name] += best(lambda call=call: jax.block_until_ready(call()), 1)
+  return seconds
+
+
 def matmul(spec: dict) -> dict:
   """The machine's own rate: one large product, all cores."""
   import jax

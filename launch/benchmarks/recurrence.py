@@ -46,10 +46,7 @@ def run(lengths: list[int], batch: int, width: int, repeats: int, told=print) ->
   for what in WHATS:
     for length in lengths:
       calls = {form: step(what, form, batch, length, width) for form in FORMS}
-      seconds = {form: [] for form in FORMS}
-      for _ in range(repeats):
-        for form, call in calls.items():
-          seconds[form] += layer.best(lambda call=call: jax.block_until_ready(call()), 1)
+      seconds = layer.by_turns(calls, repeats)
       row = dict(what=what, length=length, seconds=seconds,
                  times_faster=min(seconds['in_turn']) / min(seconds['many']))
       rows.append(row)

@@ -27,7 +27,8 @@ def built(arm, choice='matched', **task):
 def test_scores_are_of_every_problem_whatever_the_batch(arm):
   it, params = built(arm)
   asks = it.source.asks
-  some, whole = (answers.scored(it.model, asks, answers.given(it.model, params, asks, 7, 2, 0.0, rows))
+  asked = asks.heldout_problems(7)
+  some, whole = (answers.scored(it.model, asks, answers.given(it.model, params, asks, asked, 2, 0.0, rows))
                  for rows in (3, 7))
   for name in ('right', 'problems', 'said', 'cut', 'flops', 'rules'):
     assert some[name] == whole[name]
@@ -39,7 +40,7 @@ def test_scores_are_of_every_problem_whatever_the_batch(arm):
 def test_what_a_model_thinks_is_written(tmp_path):
   it, params = built('stream')
   run = records.create(tmp_path / 'run', dict(seed=0))
-  got = answers.given(it.model, params, it.source.asks, 3, 1, 0.0, rows=3)
+  got = answers.given(it.model, params, it.source.asks, it.source.asks.heldout_problems(3), 1, 0.0, rows=3)
   answers.look(run, it.model, params, it.source.asks, got, 2)
   answers.keep_trail(run, it.source.asks, got, 2)
   told = json.loads((run.path / 'thoughts.json').read_text())
@@ -53,7 +54,7 @@ def test_what_a_model_thinks_is_written(tmp_path):
 def test_an_arm_without_passes_that_think_shows_nothing(tmp_path):
   it, params = built('pause')
   run = records.create(tmp_path / 'run', dict(seed=0))
-  got = answers.given(it.model, params, it.source.asks, 1, 1, 0.0, rows=1)
+  got = answers.given(it.model, params, it.source.asks, it.source.asks.heldout_problems(1), 1, 0.0, rows=1)
   answers.look(run, it.model, params, it.source.asks, got)
   answers.keep_trail(run, it.source.asks, got, 0)
   assert not (run.path / 'trail.npz').exists() and not (run.path / 'thoughts.json').exists()
@@ -76,10 +77,10 @@ def test_a_pass_over_a_state_is_not_filled_up():
 def test_what_cannot_be_followed_is_refused(chosen, said):
   it, _ = built('pause')
   with pytest.raises(InputError, match=said):
-    answers.check(dict(problems=2, longest=3, still=0.0, trail=0) | chosen, it.source.asks)
+    answers.check(dict(problems=2, longest=3, still=0.0, trail=0) | chosen, it.source)
 
 
 def test_problems_that_do_not_fit_are_refused_before_training(tmp_path):
   it, _ = built('pause', heldout_file=file_of(tmp_path, RECORD), question=20)
   with pytest.raises(InputError, match='takes 23 tokens of question, and there is room for 20: question=23 would do'):
-    answers.check(dict(problems=1, longest=3, still=0.0, trail=0), it.source.asks)
+    answers.check(dict(problems=1, longest=3, still=0.0, trail=0), it.source)

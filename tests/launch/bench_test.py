@@ -2,11 +2,13 @@
 
 import json
 
+import jax
 import pytest
 
 from latentmem.base.errors import InputError
-from launch.benchmarks import layer, memory, recurrence
+from launch.benchmarks import layer, memory, recurrence, thinking
 from tests.checks import assert_close
+from tests.launch.train_test import launch
 
 SHARED = dict(batch=2, heads=2, head_width=8, depth=2, dtype='float32', repeats=1, tokens=2)
 
@@ -37,7 +39,6 @@ def test_us_and_the_peer_by_turns():
 
 @pytest.mark.parametrize('what', ['forward', 'train', 'decode'])
 def test_a_layer_is_measured(what, tmp_path):
-  import jax
   before = jax.config.jax_compilation_cache_dir
   try:
     got = layer.ours(SHARED | dict(what=what, length=64, chunk=16, cache=str(tmp_path)))
@@ -66,3 +67,21 @@ def test_a_recurrence_is_measured_in_both_forms():
 def test_both_forms_of_a_recurrence_do_the_same_work(what):
   one, other = (recurrence.step(what, form, 2, 64, 32)() for form in recurrence.FORMS)
   assert_close(one, other, 1e-4)
+
+
+def test_thinking_is_measured_in_both_forms_which_say_the_same():
+  record = thinking.run([12], batch=2, heads=2, head_width=8, repeats=1, told=lambda line: None)
+  assert [row['what'] for row in record['rows']] == list(thinking.WHATS)
+  assert all(set(row['seconds']) == set(thinking.FORMS) for row in record['rows'])
+  json.dumps(record)
+  it, params = thinking.thinker(12, 2, 8)
+  call = thinking.calls(it, params, jax.random.randint(jax.random.key(1), (2, 12), 0, thinking.VOCAB))
+  answer = call['whole answer']
+  assert_close(answer['cached'](), answer['uncached'](), 1e-4)
+  thoughts = call['thoughts']
+  assert_close(thoughts['cached']()[1].next_BND[:, 0], thoughts['uncached']()[:, -1], 1e-4)
+
+
+def test_a_flag_that_a_suite_does_not_know_is_refused(tmp_path):
+  done = launch('bench', '--suite=thinking', '--chunks=16', f'--out={tmp_path / "x"}')
+  assert done.returncode == 2 and "--chunks says nothing to the suite 'thinking'" in done.stderr

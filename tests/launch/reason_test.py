@@ -51,6 +51,22 @@ def test_what_is_done_is_not_done_again_and_the_rest_is(told):
   assert [row['arm'] for row in json.loads((folder / 'table.json').read_text())['rows']] == ['cot', 'none']
 
 
+def test_what_is_held_is_left_out_where_it_is_asked_for(told):
+  folder, _ = told
+  again = ('--config=configs/reason.py:arithmetic', f'--workdir={folder}', *SMALL)
+  assert launch('reason', *again, '--arms=feedback,state').returncode == 0
+  before = (folder / 'state-0' / 'answers.json').stat().st_mtime_ns
+  done = launch('reason', *again, '--arms=feedback,state', '--knock_outs')
+  assert done.returncode == 0, done.stderr
+  assert (folder / 'state-0' / 'answers.json').stat().st_mtime_ns == before
+  found = records.read_json(folder / 'state-0' / 'knock_outs.json')
+  assert [(f['without'], f['write_until']) for f in found] == [
+      ('read', 0), ('write', 0), ('forget', 0), ('', 1), ('', 2), ('', 3)]
+  assert all(0 <= f['right'] <= f['problems'] == 6 for f in found)
+  assert not (folder / 'feedback-0' / 'knock_outs.json').exists()
+  assert 'state, left without parts: ' in done.stdout and 'no read' in done.stdout and 'until thought 3' in done.stdout
+
+
 def test_an_unknown_arm_and_a_config_of_another_kind_are_refused(tmp_path):
   for args, message in ((('--config=configs/reason.py', '--arms=sate'), "no arm 'sate' (did you mean 'state'?)"),
                         (('--config=configs/recall.py',), 'needs a config with a part `reason`'),

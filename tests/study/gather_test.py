@@ -39,6 +39,13 @@ def test_what_was_evaluated_comes_along(tmp_path):
   assert gather.gather([path], '', '', DAY)['scores'][0]['evaluations'] == [told]
 
 
+def test_what_was_answered_comes_along(tmp_path):
+  path = finished(tmp_path / 'a')
+  (tmp_path / 'a' / 'answers.json').write_text(json.dumps(dict(right=3)))
+  score, = gather.gather([path], '', '', DAY)['scores']
+  assert score['answers'] == dict(right=3) and 'knock_outs' not in score
+
+
 def test_runs_of_two_commits_are_refused(tmp_path):
   with pytest.raises(InputError, match='differ in commit'):
     gather.gather([finished(tmp_path / 'a'), finished(tmp_path / 'b', commit='def')], '', '', DAY)
