@@ -3,7 +3,6 @@
 sample.txt, passage.json, report.html and figures/ in the run's folder, each whole.
 """
 
-import jax
 import numpy as np
 
 from latentmem.base import records
@@ -15,11 +14,10 @@ PROMPT, LENGTH = 64, 512
 
 
 def write(run: records.Run, model, params, source) -> None:
-  """Writes all of them; a source that is no text gets the report alone."""
-  here = jax.device_put(params, jax.local_devices()[0])
+  """Writes all of them; a source that is no text gets the report alone. `params` lie whole on one device."""
   if hasattr(source, 'decode'):
-    run.write('sample.txt', sample(model, here, source, run.config['seed']))
-    read = passage.record(model, here, source)
+    run.write('sample.txt', sample(model, params, source, run.config['seed']))
+    read = passage.record(model, params, source)
     if read is not None:
       run.write('passage.json', read)
   # Figures take a while to import, which a mistyped flag should not wait for.

@@ -83,7 +83,11 @@ def check_mesh(sizes: dict) -> None:
 def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, rows: int = 0) -> jax.sharding.Mesh:
   """The devices as a mesh; data or fsdp may be -1, which takes as many as are left and can share the rows evenly."""
   _cores_as_devices()
-  return sharding.make_mesh(*mesh_sizes(data, fsdp, tensor, rows, len(jax.devices())), jax.devices())
+  made = sharding.make_mesh(*mesh_sizes(data, fsdp, tensor, rows, len(jax.devices())), jax.devices())
+  if jax.process_count() > 1 and made.size < len(jax.devices()):
+    raise InputError(f'A mesh of {made.size} devices leaves out some of the {len(jax.devices())} that '
+                     f'{jax.process_count()} processes have; mesh.fsdp=-1 takes all, with rows a multiple of them.')
+  return made
 
 
 def mesh_sizes(data: int, fsdp: int, tensor: int, rows: int, devices: int) -> tuple[int, int, int]:

@@ -10,12 +10,11 @@ from thought to thought (stream, state) answer once more without each part of it
 import pathlib
 
 from absl import flags, logging
-import jax
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import latent
-from latentmem.train import loop, results
+from latentmem.train import loop, placement, results
 from latentmem.train.preemption import Preemption
 from launch import answers, arms, parts, shell
 
@@ -62,7 +61,7 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
   if not trained.done:
     return False
   run.result or results.finish(run, trained, built.source)
-  params = jax.device_put(trained.state.params, jax.local_devices()[0])
+  params = placement.whole(trained.state.params)
   for page in missing:
     pages[page](run, built, params, built.config['reason'])
   return True

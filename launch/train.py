@@ -11,31 +11,32 @@ import time
 from absl import flags, logging
 import jax
 
-from latentmem.train import loop, results
+from latentmem.train import loop, placement, results
 from latentmem.train.preemption import Preemption
-from launch import keepsakes, parts, shell
+from launch import keepsakes, parts, processes, shell
 
 _CONFIG = shell.define_config()
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder; runs/<config>-<time> where it is not given.')
-_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'One of several processes (SLURM, TPU pods, Open MPI).')
 
 
 def main():
   # Orbax tells a full disk in pages; what it means is told in one line.
   logging.set_verbosity(logging.FATAL)
-  if _DISTRIBUTED.value:
-    jax.distributed.initialize()
-  with Preemption() as preemption:
+  with processes.together(), Preemption() as preemption:
     built = parts.build(shell.config_of(_CONFIG))
     workdir = _WORKDIR.value or f'runs/{shell.config_name()}-{time.strftime("%Y%m%d-%H%M%S")}'
     run = results.begin(workdir, built.config, built.source)
-    print(f'Training into {run.path}', flush=True)
+    if jax.process_index() == 0:
+      print(f'Training into {run.path}', flush=True)
     trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,
                          preemption)
-    if trained.done and jax.process_index() == 0:
+    if not trained.done:
+      return
+    params = placement.whole(trained.state.params)
+    if jax.process_index() == 0:
       # A run that ended keeps its result: commit, machine and seconds are those that made it.
       print(results.told(run.result or results.finish(run, trained, built.source)))
-      keepsakes.write(run, built.model, trained.state.params, built.source)
+      keepsakes.write(run, built.model, params, built.source)
       print(f'Report: {run.path / "report.html"}')
 
 

@@ -105,14 +105,14 @@ class Corpus(source.Base):
     return dict(kind='corpus', vocab=self.vocab, fingerprint=self.fingerprint, corpus=self.corpus, tokens=self.tokens,
                 max_document=self.max_document, **self.sizes)
 
-  def train(self, rows, length, align=1, seed=0, shard=0, shards=1):
+  def train(self, rows, length, align=1, seed=0, shard=0, shards=1, start=0):
     pipeline.check_align(length, align)
     laid = stream.Stream(self.train_documents, rows, length, align, seed=seed, longest=self.max_document)
     if len(laid.first_P) < rows:
       raise InputError(
           f'The corpus has {len(laid.first_P)} documents to train on, too few for {rows} rows: they would read the '
           f'same at once. Fewer rows would do, or a max_document (now {self.max_document}) that cuts long documents.')
-    return pipeline.endless(laid, rows, shard, shards)
+    return pipeline.endless(laid, rows, shard, shards, start)
 
   def heldout(self, rows, length, align=1, shard=0, shards=1):
     pipeline.check_align(length, align)

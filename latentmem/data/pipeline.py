@@ -1,6 +1,7 @@
-"""Rows to batches with grain: sharded by process, the position saved and restored exactly.
+"""Rows to batches with grain: sharded by process, begun at any step.
 
-A stream of batches is a pure function `row(step, b) -> dict of [T] arrays`, so its position is one number.
+A stream of batches is a pure function `row(step, b) -> dict of [T] arrays`, so its position is one number, the same for
+any number of processes.
 """
 
 from collections.abc import Callable
@@ -50,10 +51,10 @@ def check_seed(seed: int, name: str = 'seed'):
     raise InputError(f'A {name} is a number from 0 to 2**32 - 1, not {seed}.')
 
 
-def endless(row: Callable, rows: int, shard: int = 0, shards: int = 1):
-  """A grain.DatasetIterator over batches of `row(step, b)`, read ahead by one thread."""
+def endless(row: Callable, rows: int, shard: int = 0, shards: int = 1, start: int = 0):
+  """A grain.DatasetIterator over batches of `row(step, b)` from step `start` on, read ahead by one thread."""
   import grain
   # One thread: rows are drawn in Python, where more threads only wait for one another.
   read = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
   # An element is a whole batch, which costs grain's bookkeeping once a step, not once a row.
-  return iter(grain.MapDataset.source(Batches(row, ENDLESS, rows, shard, shards)).to_iter_dataset(read))
+  return iter(grain.MapDataset.source(Batches(row, ENDLESS, rows, shard, shards))[start:].to_iter_dataset(read))

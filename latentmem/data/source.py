@@ -37,8 +37,9 @@ class Base:
     """Kind, vocab, fingerprint, and how much there is."""
     raise NotImplementedError
 
-  def train(self, rows: int, length: int, align: int = 1, seed: int = 0, shard: int = 0, shards: int = 1):
-    """An endless grain.DatasetIterator of batches; `get_state`, `set_state` hold its exact position.
+  def train(self, rows: int, length: int, align: int = 1, seed: int = 0, shard: int = 0, shards: int = 1,
+            start: int = 0):
+    """An endless iterator of batches.
 
     Args:
       rows: B of the global batch, which does not depend on `shards`.
@@ -46,6 +47,7 @@ class Base:
       align: Documents start at multiples of it; it must divide `length`.
       seed: Of order and of drawn examples.
       shard, shards: This process yields rows shard * rows / shards and the rows / shards - 1 after it.
+      start: Batches that were read before: batch `start` comes first, whatever `shards` was then.
 
     Raises:
       InputError: for sizes that do not divide, or a corpus that cannot be read.

@@ -72,10 +72,10 @@ class Task(source.Base):
     rng = np.random.default_rng((domain, seed, i))
     return self.asks.draw_at(rng, i) if domain == TRAIN else self.hardest.draw(rng)
 
-  def train(self, rows, length, align=1, seed=0, shard=0, shards=1):
+  def train(self, rows, length, align=1, seed=0, shard=0, shards=1, start=0):
     pipeline.check_seed(seed)
     self._check(length, align)
-    return pipeline.endless(self._rows(TRAIN, seed, rows, length, None), rows, shard, shards)
+    return pipeline.endless(self._rows(TRAIN, seed, rows, length, None), rows, shard, shards, start)
 
   def heldout(self, rows, length, align=1, shard=0, shards=1):
     self._check(length, align)

@@ -1,7 +1,7 @@
 """Checkpoints: Orbax writes them behind training's back, whole or not at all; a sealed list of checksums tells a
 damaged one from a good one, which Orbax does not.
 
-    checkpoints/<step>/state, data    what Orbax writes: the train state, and the position in the data
+    checkpoints/<step>/state          what Orbax writes: the train state; its step is the position in the data too
     checkpoints/<step>/sha256.json    written after Orbax has committed; a step without it was never finished
     damaged/<step>                    steps whose files no longer have their checksums, put aside
 """
@@ -61,14 +61,14 @@ class Checkpoints:
         with contextlib.suppress(Exception):
           self._orbax.close()
 
-  def save(self, step: int, state, data) -> None:
-    """Begins to write a step and returns once the arrays are copied. `data` is the data iterator.
+  def save(self, step: int, state) -> None:
+    """Begins to write a step and returns once the arrays are copied.
 
     Raises InputError where the disk is full, also for the step before.
     """
     self.wait()
     with records.full_disk_told(self.folder / str(step)):
-      response = self._open().save_checkpointables_async(step, dict(state=without_empty(state), data=data))
+      response = self._open().save_checkpointables_async(step, dict(state=without_empty(state)))
     self._pending = self._thread.submit(self._finish, step, response)
 
   def wait(self) -> None:
@@ -78,12 +78,11 @@ class Checkpoints:
       with records.full_disk_told(self.folder):
         pending.result()
 
-  def restore(self, state, data, report: Callable[[str], None] = tell):
+  def restore(self, state, report: Callable[[str], None] = tell):
     """The latest good step -> its state, or None where training has to start from the beginning.
 
     Args:
       state: Its shapes, dtypes and shardings.
-      data: The data iterator, which is set to where the step left it.
       report: Told in words about every step that is passed over.
 
     Raises InputError where all checkpoints are damaged, or where the latest good one does not fit `state`.
@@ -96,7 +95,7 @@ class Checkpoints:
     if step == NONE:
       return None
     fits(self.folder / str(step), state.params)
-    loaded = self._open().load_checkpointables(step, dict(state=without_empty(state), data=data))['state']
+    loaded = self._open().load_checkpointables(step, dict(state=without_empty(state)))['state']
     return jax.tree.map(lambda x, s: x if s.size else jnp.zeros(s.shape, s.dtype, device=s.sharding), loaded, state)
 
   def _clear(self, report) -> int:

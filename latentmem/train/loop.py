@@ -7,6 +7,7 @@ one that was not.
 
 from collections.abc import Callable
 import contextlib
+import functools
 import math
 from typing import NamedTuple
 
@@ -58,17 +59,19 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk.
   """
   program = Program(model, settings, place)
-  # What scoring at the end would be refused is refused now.
+  # What would be refused when it is scored, or read, is refused now.
   place.check(scored.rows)
-  source.heldout(scored.rows, scored.length or settings.length, model.align, jax.process_index(), jax.process_count())
-  batches = source.train(settings.rows, settings.length, model.align, seed, jax.process_index(), jax.process_count())
+  mine = dict(align=model.align, shard=jax.process_index(), shards=jax.process_count())
+  source.heldout(scored.rows, scored.length or settings.length, **mine)
+  batches_from = functools.partial(source.train, settings.rows, settings.length, seed=seed, **mine)
+  batches_from(start=0)
   first = jax.process_index() == 0
   preemption = preemption or Preemption()
   with contextlib.ExitStack() as stack:
     stack.enter_context(preemption.guarded())
     checkpoints = stack.enter_context(Checkpoints(run, settings.keep, settings.keep_every))
     said = []
-    state = checkpoints.restore(program.shapes, batches, said.append)
+    state = checkpoints.restore(program.shapes, said.append)
     begun = 0 if state is None else int(state.step)
     state = program.create(seed) if state is None else state
     if first:
@@ -79,7 +82,7 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     write = writers.Measurements(run, settings.tensorboard, settings.wandb, first)
     stack.callback(write.close)
     loop = _Loop(run, program, source, scored, checkpoints, write, shown, _clock(run))
-    return loop.go(state, batches, begun, preemption)
+    return loop.go(state, batches_from(start=begun), begun, preemption)
 
 
 class _Loop:
@@ -105,7 +108,7 @@ class _Loop:
           jax.block_until_ready(state)
           profile.close()
         leave = preemption.asked(step)
-        self.between(step, state, batches, leave)
+        self.between(step, state, leave)
     if step < s.steps:
       return Trained(state, False, self.clock.seconds, None)
     shapes = self.batch or self.program.place.batch(next(batches))
@@ -125,7 +128,7 @@ class _Loop:
     self.waiting = step, measured, batch, bytes_per_token(local)
     return state
 
-  def between(self, step: int, state, batches, leave: bool):
+  def between(self, step: int, state, leave: bool):
     """Scores and saves, where it is time to."""
     s, last = self.settings, step == self.settings.steps
     score, save = last or due(step, s.evaluate_every), last or leave or due(step, s.save_every)
@@ -138,7 +141,7 @@ class _Loop:
                                             self.scored, s.length))
     if save:
       self.run.sync()
-      self.checkpoints.save(step, state, batches)
+      self.checkpoints.save(step, state)
       if last or leave:
         self.checkpoints.wait()
         self.shown.say(f'Saved step {step}.')

@@ -13,6 +13,14 @@ from latentmem.base.errors import InputError
 from latentmem.train.state import batch_axes, fresh_carry, TrainState
 
 
+def whole(tree):
+  """Arrays that lie in pieces on any number of devices, whole on this process's first; all processes have to ask."""
+  if jax.process_count() > 1:
+    from jax.experimental import multihost_utils
+    tree = multihost_utils.process_allgather(tree, tiled=True)
+  return jax.device_put(tree, jax.local_devices()[0])
+
+
 class Placement:
   """Shardings for batches, carries and train states on one mesh of `base.sharding`."""
 

@@ -1,6 +1,7 @@
 """The first and the last page of a run's folder: what it was begun with, what it came to."""
 
 import hashlib
+import json
 import os
 import re
 
@@ -15,13 +16,15 @@ from latentmem.train import meter
 def begin(path: os.PathLike | str, config: dict, source) -> records.Run:
   """A run's folder with config.json and data.json, new or as it was left.
 
-  Raises InputError where the folder holds a run with another config, or one that read other data.
+  Raises InputError where the folder holds a run with another config, or one that read other data, and where processes
+  that shall train together have other configs or data.
   """
+  described = records.plain(source.describe())
+  _agree(os.fspath(path), config, described['fingerprint'])
   run = records.create(path, config) if jax.process_index() == 0 else records.Run(path)
   if jax.process_count() > 1:
     from jax.experimental import multihost_utils
     multihost_utils.sync_global_devices('begin')
-  described = records.plain(source.describe())
   before = run.path / 'data.json'
   if not before.exists():
     if jax.process_index() == 0:
@@ -31,6 +34,20 @@ def begin(path: os.PathLike | str, config: dict, source) -> records.Run:
     raise InputError(f'{run.path} was trained on other data (fingerprint {was[:12]}, now {now[:12]}; see {before}). '
                      'Give another --workdir, or the data it had.')
   return run
+
+
+def _agree(path: str, config: dict, fingerprint: str) -> None:
+  """Raises InputError in every process, where one has another folder, config or other data than the first."""
+  if jax.process_count() == 1:
+    return
+  from jax.experimental import multihost_utils
+  for what, text in (('run folder', path), ('config', json.dumps(records.plain(config))), ('data', fingerprint)):
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    digests = np.asarray(multihost_utils.process_allgather(digest))
+    others = np.flatnonzero((digests != digests[0]).any(1)).tolist()
+    if others:
+      raise InputError(f'process {", ".join(map(str, others))} of {len(digests)} has another {what} than process 0; '
+                       f'this one has {text if len(text) < 100 else text[:97] + "..."}.')
 
 
 def finish(run: records.Run, trained, source) -> dict:

@@ -1,4 +1,4 @@
-"""Two processes train as one: the same records, and a run that one of them can go on with."""
+"""Several processes train as one: the same records, and a run that any number of them can go on with."""
 
 import os
 import pathlib
@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,17 +17,18 @@ from tests.train import small
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def together(workdir, leave=-1):
+def together(workdir, leave=-1, processes=2, devices=2):
   with socket.socket() as free:
     free.bind(('localhost', 0))
     port = free.getsockname()[1]
-  script = ROOT / 'tests/train/one_of_two.py'
-  command = lambda i: [sys.executable, *map(str, (script, workdir, port, i, leave))]
+  script = ROOT / 'tests/train/one_of_several.py'
+  command = lambda i: [sys.executable, *map(str, (script, workdir, port, i, processes, devices, leave))]
   env = dict(os.environ, JAX_PLATFORMS='cpu', PYTHONPATH=str(ROOT))
-  both = [subprocess.Popen(command(i), cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-          for i in range(2)]
-  said = [process.communicate(timeout=500)[0] for process in both]
-  assert [process.returncode for process in both] == [0, 0], '\n'.join(said)
+  start = lambda i: subprocess.Popen(command(i), cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT)
+  all_of_them = [start(i) for i in range(processes)]
+  said = [process.communicate(timeout=500)[0] for process in all_of_them]
+  assert not any(process.returncode for process in all_of_them), '\n'.join(said)
 
 
 @pytest.mark.multiprocess
@@ -42,3 +44,16 @@ def test_two_processes_equal_one_and_resume_exactly(tmp_path):
   # Float32 sums over other groups of rows.
   np.testing.assert_allclose(loss(two), loss(one), rtol=1e-3)
   assert two.metrics('heldout')[-1]['examples'] == one.metrics('heldout')[-1]['examples'] == 16
+
+
+@pytest.mark.multiprocess
+def test_other_numbers_of_processes_go_on_with_the_same_batches(tmp_path):
+  together(tmp_path / 'whole')
+  for leave, processes, devices in ((5, 2, 2), (9, 1, 4), (-1, 4, 1)):
+    together(tmp_path / 'moved', leave, processes, devices)
+  whole, moved = records.read(tmp_path / 'whole'), records.read(tmp_path / 'moved')
+  loss = lambda run: [line['loss'] for line in run.metrics('train')]
+  np.testing.assert_allclose(loss(moved), loss(whole), rtol=1e-6)
+  params = [jax.tree.leaves(checkpoint.load_params(run.path)[1]) for run in (whole, moved)]
+  for one, other in zip(*params):
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)

@@ -23,14 +23,14 @@ class Batches:
   def describe(self):
     return dict(kind='task', fingerprint=self.fingerprint)
 
-  def train(self, rows, length, align, seed, shard, shards):
+  def train(self, rows, length, align, seed, shard, shards, start):
     from latentmem.data import pipeline
     def row(step, b):
       batch = small.batch(rows, length, seed=step)
       if step + 1 in self.bad and b == 2:
         batch['tokens_BT'][b, 3] = small.BAD
       return {name: x[b] for name, x in batch.items()}
-    return pipeline.endless(row, rows, shard, shards)
+    return pipeline.endless(row, rows, shard, shards, start)
 
   def heldout(self, rows, length, align, shard=0, shards=1):
     return [small.batch(rows, length, seed=99)]
