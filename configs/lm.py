@@ -53,7 +53,7 @@ def config(kind: str, size: str) -> ml_collections.ConfigDict:
   tokens = 30e9 if size == '760m' else 15e9
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, fsdp=-1, tensor=1),
+      mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=32_000, width=WIDTH[size], layers=LAYERS[kind][size], dtype='bfloat16',
                          compose=mixer, memory=memory),
       data=data.fields(dict(

@@ -24,7 +24,7 @@ def get_config(choice: str = 'mag,titans') -> ml_collections.ConfigDict:
   joins = compose.known_fields(join, heads=2, window=32, segment=64, join='sum')
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, fsdp=-1, tensor=1),
+      mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=0, width=64, layers=1, ff=0.0, tie=False, remat='none', scan=False,
                          compose=dict(kind=join) | joins, memory=dict(kind=kind) | remembers),
       data=data.fields(dict(kind='task', task=dict(kind='needle', length=256, prompt='short'))),

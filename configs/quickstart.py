@@ -16,7 +16,7 @@ from latentmem import data, memory, model, train
 def get_config(kind: str = 'titans') -> ml_collections.ConfigDict:
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, fsdp=-1, tensor=1),
+      mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=0, width=128, layers=2, tie=False, remat='none', scan=False,
                          compose=dict(kind='mag', heads=4, window=64),
                          memory=dict(kind=kind) | memory.known_fields(kind, chunk=32, forget_to='start')),

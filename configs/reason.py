@@ -36,7 +36,7 @@ def get_config(choice: str = 'prosqa') -> ml_collections.ConfigDict:
   length = rows['question'] + thoughts + rows['rest']
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, fsdp=-1, tensor=1),
+      mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('latent', vocab=0, width=64, layers=1, ff=4.0, tie=True, remat='none', scan=False,
                          feed='feedback', question=rows['question'], thoughts=thoughts,
                          compose=dict(kind='attention', heads=4, window=length, conv=3), memory=dict(kind='none')),

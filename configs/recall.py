@@ -33,7 +33,7 @@ def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   blocks = 1 if pairs <= 16 else math.gcd(pairs, length // 2, 16)
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, fsdp=-1, tensor=1),
+      mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=0, width=64, layers=2, ff=0.0, tie=False, remat='none',
                          scan=False,
                          compose=dict(kind='plain'),

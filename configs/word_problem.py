@@ -27,7 +27,7 @@ def get_config(kind: str = 'full') -> ml_collections.ConfigDict:
     held |= memory.known_fields(kind, chunk=32, heads=4)
   return ml_collections.ConfigDict(dict(
       seed=0,
-      mesh=dict(data=1, fsdp=-1, tensor=1),
+      mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=0, tie=False, remat='none', scan=False, compose=compose, memory=held, **room),
       data=data.fields(dict(kind='task', task=dict(kind='word_problem', length=32, inputs='generators',
                                                    grow=400 * ROWS))),

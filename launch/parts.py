@@ -80,26 +80,29 @@ def check_mesh(sizes: dict) -> None:
     check_known(name, sharding.AXES, 'mesh', 'field')
 
 
-def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, rows: int = 0) -> jax.sharding.Mesh:
+def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, sequence: int = 1, rows: int = 0) -> jax.sharding.Mesh:
   """The devices as a mesh; data or fsdp may be -1, which takes as many as are left and can share the rows evenly."""
   _cores_as_devices()
-  made = sharding.make_mesh(*mesh_sizes(data, fsdp, tensor, rows, len(jax.devices())), jax.devices())
+  made = sharding.make_mesh(*mesh_sizes(data, fsdp, tensor, sequence, rows, len(jax.devices())), jax.devices())
   if jax.process_count() > 1 and made.size < len(jax.devices()):
     raise InputError(f'A mesh of {made.size} devices leaves out some of the {len(jax.devices())} that '
                      f'{jax.process_count()} processes have; mesh.fsdp=-1 takes all, with rows a multiple of them.')
+  if any(len({device.process_index for device in row}) > 1 for row in made.devices.reshape(-1, sequence)):
+    raise InputError(f'mesh.sequence={sequence} lays a row over several processes, each of which reads whole rows; '
+                     f'up to {jax.local_device_count()} devices are in one.')
   return made
 
 
-def mesh_sizes(data: int, fsdp: int, tensor: int, rows: int, devices: int) -> tuple[int, int, int]:
+def mesh_sizes(data: int, fsdp: int, tensor: int, sequence: int, rows: int, devices: int) -> tuple[int, ...]:
   """The sizes of a mesh's axes with -1 filled in. Raises InputError for two of them."""
   if data == fsdp == -1:
     raise InputError('mesh.data and mesh.fsdp are both -1; one of them must say how many.')
   if -1 in (data, fsdp):
     others = max(1, -data * fsdp)
-    most = devices // max(1, others * tensor)
+    most = devices // max(1, others * tensor * sequence)
     left = max((n for n in range(1, most + 1) if rows % (n * others) == 0), default=1)
     data, fsdp = (left if size == -1 else size for size in (data, fsdp))
-  return data, fsdp, tensor
+  return data, fsdp, tensor, sequence
 
 
 def _cores_as_devices():

@@ -5,9 +5,9 @@ A layout is a list of (pattern, axes), the first pattern that a path ends with d
   [('attention/qkv', ('fsdp', None, 'tensor', None)), ('norm/scale', (None,))]
 
 `axes` speak of the array's last axes, so that a stack of layers follows the rule of one. One layout names parameters
-and what a model carries. A mesh has three axes. Rows are shared out over 'data' and 'fsdp'; parameters and what the
+and what a model carries. A mesh has four axes. Rows are shared out over 'data' and 'fsdp'; parameters and what the
 optimizer holds of them lie in pieces over 'fsdp', and are the same everywhere along 'data'; heads, hidden numbers and
-the vocabulary are shared out over 'tensor'.
+the vocabulary are shared out over 'tensor', the tokens of a row over 'sequence'.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from latentmem.base import arrays
 from latentmem.base.errors import InputError
 
-AXES = ('data', 'fsdp', 'tensor')
-ROWS = ('data', 'fsdp')
+AXES = ('data', 'fsdp', 'tensor', 'sequence')
+ROWS, SEQUENCE = ('data', 'fsdp'), 'sequence'
 Layout = Sequence[tuple[str, tuple]]
 
 
-def make_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1, devices=None) -> Mesh:
-  """A mesh of data x fsdp x tensor devices. Raises InputError where there are not that many."""
-  devices, sizes = jax.devices() if devices is None else devices, (data, fsdp, tensor)
+def make_mesh(data: int = 1, fsdp: int = 1, tensor: int = 1, sequence: int = 1, devices=None) -> Mesh:
+  """A mesh of data x fsdp x tensor x sequence devices. Raises InputError where there are not that many."""
+  devices, sizes = jax.devices() if devices is None else devices, (data, fsdp, tensor, sequence)
   if min(sizes) < 1 or math.prod(sizes) > len(devices):
     asked = ' x '.join(f'{name}={size}' for name, size in zip(AXES, sizes))
     raise InputError(f'a mesh of {asked} needs {math.prod(sizes)} devices; there are {len(devices)}.')

@@ -23,6 +23,8 @@ class Delta(parts.Heads):
   decay_start: float = 0.99
   write_start: float = 0.5
 
+  affine = True
+
   def setup(self):
     super().setup()
     self.decay = self.scalar('decay', self.decay_start)
@@ -42,6 +44,17 @@ class Delta(parts.Heads):
 
   def many(self, cell, drive_BT, fresh, reset_BT):
     return delta.delta_chunked(cell, *drive_BT, reset_BT, self.chunk)
+
+  def transit(self, drive_BT, fresh, reset_BT):
+    q, k, v, *gates = drive_BT
+    one = jnp.broadcast_to(jnp.eye(k.shape[-1], dtype=fresh.dtype), fresh.shape)
+    # What becomes of the columns of the identity while nothing is told is the matrix that all columns go through.
+    turned, _ = self.many(one, (q, k, jnp.zeros_like(v), *gates), fresh, reset_BT)
+    return turned, self.many(fresh, drive_BT, fresh, reset_BT)[0]
+
+  def passed(self, transit, cell):
+    turned, added = transit
+    return turned @ cell + added
 
   def peek(self, cell, drive_BT):
     return jnp.einsum('bthk,bhkv->bthv', drive_BT[0], cell)

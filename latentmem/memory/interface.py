@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from latentmem.base import arrays
 from latentmem.base.errors import InputError
+from latentmem.ops import pieces
 
 State = Any
 Drive = Any
@@ -42,6 +43,8 @@ class Base(nn.Module):
   takes_source: ClassVar[bool] = False
   # Whether its answer is a projection of tokens and what was read together, and not of what was read alone.
   concatenates: ClassVar[bool] = False
+  # Whether the cell after some tokens is an affine function of the cell before: `transit` and `passed` say which.
+  affine: ClassVar[bool] = False
   # Which axes of a mesh its parameters lie on: see `base.sharding`. Those it does not name are whole everywhere.
   layout: ClassVar[tuple] = ()
 
@@ -76,6 +79,22 @@ class Base(nn.Module):
   def many_whole(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array, *below):
     """`many`, with the promise that every row begins at a chunk's start and every chunk is full."""
     return self.many(cell, drive_BT, fresh, reset_BT, *below)
+
+  def transit(self, drive_BT: Drive, fresh: State, reset_BT: jax.Array):
+    """What T tokens do to a cell, T a multiple of `chunk`; for kinds that are `affine`."""
+    raise NotImplementedError
+
+  def passed(self, transit, cell: State) -> State:
+    """A cell after what `transit` tells of."""
+    raise NotImplementedError
+
+  def many_in_pieces(self, cell: State, drive_BT: Drive, fresh: State, reset_BT: jax.Array):
+    """`many_whole`, each device reading the piece of the sequence that lies there."""
+    alone, params = self.clone(parent=None), dict(params=self.variables.get('params', {}))
+    many, transit = (functools.partial(alone.apply, method=name) for name in ('many_whole', 'transit'))
+    if self.affine:
+      return pieces.folded(many, transit, self.passed, params, cell, drive_BT, fresh, reset_BT)
+    return pieces.handed_over(many, params, cell, drive_BT, fresh, reset_BT)
 
   def peek(self, cell: State, drive_BT: Drive) -> jax.Array:
     """What the cell as it stands answers to each of T tokens, none of them written: y as `many` returns it.
@@ -154,8 +173,10 @@ class Base(nn.Module):
       reset_BT &= mask_BT
     cell, fresh = state['cell'], self.init_cell(batch)
     whole = aligned and mask_BT is None and write_BT is None and length % self.chunk == 0
-    way = (self.alone if length == 1 else self.in_turn if not parallel else self.many_whole if whole else
-           functools.partial(self.in_chunks, aligned=aligned))
+    apart = not below and pieces.count() > 1 and length % (pieces.count() * self.chunk) == 0
+    way = (self.alone if length == 1 else self.in_turn if not parallel else
+           functools.partial(self.in_chunks, aligned=aligned) if not whole else
+           self.many_in_pieces if apart else self.many_whole)
     if self.is_mutable_collection('telemetry'):
       read = lambda drive_BT: way(cell, drive_BT, fresh, reset_BT, *below)[:2]
       self._tell('telemetry', self.watch(cell, drive_BT, fresh, reset_BT, read))

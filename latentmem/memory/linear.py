@@ -21,6 +21,8 @@ class Linear(parts.Heads):
 
   decay_start: float = 0.99
 
+  affine = True
+
   def setup(self):
     super().setup()
     self.decay = self.scalar('decay', self.decay_start)
@@ -37,6 +39,14 @@ class Linear(parts.Heads):
 
   def many(self, cell, drive_BT, fresh, reset_BT):
     return linear.linear_chunked(cell, *drive_BT, reset_BT, self.chunk)
+
+  def transit(self, drive_BT, fresh, reset_BT):
+    faded_BH = jnp.where(reset_BT.any(1)[:, None], 0, jnp.exp(jnp.sum(drive_BT[-1], axis=1)))
+    return faded_BH, self.many(fresh, drive_BT, fresh, reset_BT)[0]
+
+  def passed(self, transit, cell):
+    faded_BH, added = transit
+    return faded_BH[..., None, None] * cell + added
 
   def peek(self, cell, drive_BT):
     return jnp.einsum('bthk,bhkv->bthv', drive_BT[0], cell)

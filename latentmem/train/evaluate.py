@@ -4,7 +4,6 @@ B rows, T tokens.
 """
 
 from collections.abc import Callable
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +17,11 @@ def make_reader(model, place: placement.Placement, params, rows: int):
   """Two jitted functions: start(params) -> carry; read(params, carry, batch) -> carry, nats_BT, predicted_BT."""
   carry = place.of_carry(model, params, rows)
   start = jax.jit(lambda params: fresh_carry(model, params, rows), out_shardings=carry)
-  read = jax.jit(functools.partial(score, model), donate_argnums=1,
-                 out_shardings=(carry, place.rows, place.rows))
-  return start, read
+
+  def read(params, carry, batch):
+    with place.context():
+      return score(model, params, carry, batch)
+  return start, jax.jit(read, donate_argnums=1, out_shardings=(carry, place.tokens, place.tokens))
 
 
 def score(model, params, carry, batch):
@@ -42,7 +43,7 @@ def heldout(model, params, source, place: placement.Placement, rows: int, length
     batches: Most that are read; 0 for all.
     progress: Wraps the list of batches, to show how far it has come.
   """
-  place.check(rows)
+  place.check(rows, length)
   start, read = make_reader(model, place, params, rows)
   held = source.heldout(rows, length, model.align, jax.process_index(), jax.process_count())
   scorer, carry, waiting = source.scorer(), start(params), None

@@ -22,31 +22,43 @@ def whole(tree):
 
 
 class Placement:
-  """Shardings for batches, carries and train states on one mesh of `base.sharding`."""
+  """Shardings for batches, carries and train states on one mesh of `base.sharding`.
+
+  Attributes:
+    tokens: Of an array [B, T].
+    everywhere: Of what every device has whole.
+  """
 
   def __init__(self, mesh: jax.sharding.Mesh):
     self.mesh = mesh
-    self.rows = NamedSharding(mesh, PartitionSpec(sharding.ROWS))
+    self.tokens = NamedSharding(mesh, PartitionSpec(sharding.ROWS, sharding.SEQUENCE))
     self.everywhere = NamedSharding(mesh, PartitionSpec())
 
-  def check(self, rows: int) -> None:
-    """Raises InputError where the rows cannot be shared out."""
-    parts = sharding.sharing(self.mesh)
+  def context(self):
+    """What models are traced in, so that they know of the mesh."""
+    return jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh)
+
+  def check(self, rows: int, length: int) -> None:
+    """Raises InputError where rows of so many tokens cannot be shared out."""
+    parts, pieces = sharding.sharing(self.mesh), self.mesh.shape[sharding.SEQUENCE]
+    if length % pieces:
+      raise InputError(f'length={length} cannot be cut into {pieces} pieces; mesh.sequence must divide it.')
     if rows % parts:
       raise InputError(f'rows={rows} cannot be shared by {parts} devices; rows must be a multiple of {parts}, or '
                        f'mesh.data x mesh.fsdp a divisor of rows.')
 
   def batch(self, batch: dict) -> dict:
     """A process's numpy rows as global arrays."""
-    put = lambda x: jax.make_array_from_process_local_data(self.rows, x)
+    put = lambda x: jax.make_array_from_process_local_data(self.tokens, x)
     return {name: put(x) for name, x in batch.items()}
 
-  def local(self, x_B: jax.Array) -> np.ndarray:
+  def local(self, x_BT: jax.Array) -> np.ndarray:
     """This process's rows of a global array."""
-    if x_B.is_fully_addressable:
-      return np.asarray(x_B)
-    pieces = {shard.index[0].start or 0: shard.data for shard in x_B.addressable_shards}
-    return np.concatenate([np.asarray(pieces[start]) for start in sorted(pieces)])
+    if x_BT.is_fully_addressable:
+      return np.asarray(x_BT)
+    pieces = {tuple(at.start or 0 for at in shard.index): np.asarray(shard.data) for shard in x_BT.addressable_shards}
+    rows = sorted({row for row, _ in pieces})
+    return np.concatenate([np.concatenate([pieces[at] for at in sorted(pieces) if at[0] == row], 1) for row in rows])
 
   def of_params(self, model, params):
     """Shardings of parameters (or of their shapes), by the model's layout."""

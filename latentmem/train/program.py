@@ -24,7 +24,7 @@ class Program:
   """
 
   def __init__(self, model, settings: Train, place: Placement):
-    place.check(settings.rows)
+    place.check(settings.rows, settings.length)
     self.model, self.settings, self.place = model, settings, place
     self._optimizer = optim.adamw(settings.weight_decay, settings.undecayed, settings.beta1, settings.beta2,
                                   settings.epsilon)
@@ -35,11 +35,11 @@ class Program:
     self.shapes = jax.tree.map(lambda s, where: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=where), shapes,
                                self._shardings)
     self._compiled = self._traced = None
-    self._watch = jax.jit(functools.partial(telemetry.watch, model))
+    self._watch = jax.jit(self._in_context(functools.partial(telemetry.watch, model)))
 
   def create(self, seed: int) -> states.TrainState:
     """The state before the first step."""
-    return jax.jit(self._create, out_shardings=self._shardings)(jax.random.key(seed))
+    return jax.jit(self._in_context(self._create), out_shardings=self._shardings)(jax.random.key(seed))
 
   def step(self, state, batch):
     """-> state, measured. The state that is given may not be used again."""
@@ -59,14 +59,21 @@ class Program:
     """Operations of one step."""
     return flops.of(self._trace(batch).jaxpr)
 
+  def _in_context(self, traced):
+    def inside(*args):
+      with self.place.context():
+        return traced(*args)
+    return inside
+
   def _trace(self, batch):
     if self._traced is None:
       s = self.settings
       schedule = optim.schedule(s.schedule, s.learning_rate, s.steps, s.warmup, s.final, s.decay)
       step = functools.partial(steps.train_step, self.model, self._optimizer, schedule, self._axes, clip=s.clip,
                                accumulate=s.accumulate, z_loss=s.z_loss, skips_allowed=s.skips_allowed)
-      self._traced = jax.jit(step, donate_argnums=0, out_shardings=(self._shardings, self.place.everywhere)).trace(
-          self.shapes, batch)
+      where = self._shardings, self.place.everywhere
+      stepped = jax.jit(self._in_context(step), donate_argnums=0, out_shardings=where)
+      self._traced = stepped.trace(self.shapes, batch)
     return self._traced
 
   def culprit(self, state, batch) -> str:

@@ -28,11 +28,13 @@ class Choice(NamedTuple):
   data: int
   fsdp: int
   tensor: int
+  sequence: int
   remat: str
   rows: int
 
   def __str__(self):
-    return f'data={self.data} fsdp={self.fsdp} tensor={self.tensor} remat={self.remat} rows={self.rows}'
+    sequence = f' sequence={self.sequence}' if self.sequence > 1 else ''
+    return f'data={self.data} fsdp={self.fsdp} tensor={self.tensor}{sequence} remat={self.remat} rows={self.rows}'
 
 
 class Plan(NamedTuple):
@@ -84,10 +86,10 @@ def devices_of(topology: chips.Topology) -> list:
 def plan(config: dict, topology: chips.Topology, devices: list, choice: Choice) -> Plan:
   """Compiles one choice. `config` is whole: every field is there, and the model's vocabulary is not 0."""
   begun = time.monotonic()
-  mesh = sharding.make_mesh(choice.data, choice.fsdp, choice.tensor, devices=devices)
+  mesh = sharding.make_mesh(choice.data, choice.fsdp, choice.tensor, choice.sequence, devices)
   settings = train.build(train.Train, config['train'] | dict(rows=choice.rows))
   program = Program(model.make(**config['model'] | dict(remat=choice.remat)), settings, Placement(mesh))
-  batch = {name: jax.ShapeDtypeStruct((choice.rows, settings.length), dtype, sharding=program.place.rows)
+  batch = {name: jax.ShapeDtypeStruct((choice.rows, settings.length), dtype, sharding=program.place.tokens)
            for name, dtype in BATCH.items()}
   held = dict(parameters=on_device(program.shapes.params), optimizer=on_device(program.shapes.opt_state),
               memories=on_device(program.shapes.carry), batch=on_device(batch))

@@ -14,7 +14,8 @@ REMATS = ('none', 'dots', 'full')
 def asked(config: dict, topology: chips.Topology) -> Choice:
   """The choice that a config makes. Raises InputError for a mesh that the topology does not have."""
   rows = config['train']['rows']
-  sizes = parts.mesh_sizes(**dict(data=1, fsdp=-1, tensor=1) | config['mesh'], rows=rows, devices=topology.size)
+  mesh = dict(data=1, fsdp=-1, tensor=1, sequence=1) | config['mesh']
+  sizes = parts.mesh_sizes(**mesh, rows=rows, devices=topology.size)
   return Choice(*sizes, config['model']['remat'], rows)
 
 
@@ -42,11 +43,20 @@ def choices(config: dict, topology: chips.Topology, first: Choice, made: list[Pl
     rows //= 2
 
 
-def meshes(config: dict, topology: chips.Topology, rows: int) -> list[tuple[int, int, int]]:
-  """Meshes that use every device, whose axes divide rows and heads; those with the least to send come first."""
-  heads = math.gcd(*heads_of(config), topology.size)
-  tensors = [n for n in range(1, heads + 1) if heads % n == 0]
-  return [(1, topology.size // n, n) for n in tensors if rows % (topology.size // n) == 0]
+def meshes(config: dict, topology: chips.Topology, rows: int) -> list[tuple[int, int, int, int]]:
+  """Meshes that use every device, whose axes divide rows, heads and whole chunks; those with the least to send first.
+
+  Sequences are cut where there are too few rows, into as few pieces as will do. Parameters that every device has whole
+  come last.
+  """
+  size, heads = topology.size, math.gcd(*heads_of(config), topology.size)
+  chunks = config['train']['length'] // config['model']['memory'].get('chunk', 1)
+  found = []
+  for n in (n for n in range(1, heads + 1) if heads % n == 0):
+    pieces = next((p for p in range(1, size // n + 1) if size // n % p == 0 and chunks % p == 0
+                   and rows % (size // n // p) == 0), None)
+    found += [] if pieces is None else [(size // (n * pieces), n, pieces)]
+  return [(1, *each) for each in found] + [(each[0], 1, *each[1:]) for each in found if each[0] > 1]
 
 
 def heads_of(config: dict) -> list[int]:

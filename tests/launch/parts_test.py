@@ -40,9 +40,11 @@ def test_what_does_not_exist_is_refused(change, said):
 
 
 @pytest.mark.parametrize('asked, rows, found', [
-    (dict(), 8, (1, 8, 1)), (dict(tensor=2), 8, (1, 4, 2)), (dict(), 6, (1, 6, 1)), (dict(data=2), 8, (2, 4, 1)),
-    (dict(data=-1, fsdp=1), 8, (8, 1, 1)), (dict(data=-1, fsdp=2, tensor=2), 4, (2, 2, 2)),
-    (dict(data=2), 3, (2, 1, 1)), (dict(fsdp=1), 8, (1, 1, 1))])
+    (dict(), 8, (1, 8, 1, 1)), (dict(tensor=2), 8, (1, 4, 2, 1)), (dict(), 6, (1, 6, 1, 1)),
+    (dict(data=2), 8, (2, 4, 1, 1)),
+    (dict(data=-1, fsdp=1), 8, (8, 1, 1, 1)), (dict(data=-1, fsdp=2, tensor=2), 4, (2, 2, 2, 1)),
+    (dict(sequence=2), 8, (1, 4, 1, 2)), (dict(sequence=4, tensor=2), 8, (1, 1, 2, 4)),
+    (dict(data=2), 3, (2, 1, 1, 1)), (dict(fsdp=1), 8, (1, 1, 1, 1))])
 def test_a_mesh_takes_the_devices_that_share_the_rows(asked, rows, found):
   mesh = parts.mesh(**asked, rows=rows)
   assert tuple(mesh.shape.values()) == found

@@ -17,10 +17,10 @@ from launch import parts
 BAD = 7
 
 
-def config(memory='linear', task=None, model_fields=(), mesh=1, **fields) -> dict:
+def config(memory='linear', task=None, model_fields=(), mesh=1, sequence=1, **fields) -> dict:
   """Width 16, one layer, recall of 2 pairs in 8 tokens."""
   return dict(
-      seed=0, mesh=dict(data=1, fsdp=mesh, tensor=1),
+      seed=0, mesh=dict(data=1, fsdp=mesh, tensor=1, sequence=sequence),
       model=model.fields('decoder', **dict(
           dict(vocab=0, width=16, layers=1, ff=0, remat='none', compose=dict(kind='plain'),
                memory=dict(kind=memory, heads=1, chunk=4)), **dict(model_fields))),

@@ -19,7 +19,7 @@ from latentmem.base import arrays
 from latentmem.base.errors import InputError
 from latentmem.model import blocks
 from latentmem.model.compose import interface
-from latentmem.ops import attention
+from latentmem.ops import attention, pieces
 
 
 class Mac(interface.Attentive):
@@ -79,12 +79,13 @@ class Mac(interface.Attentive):
     else:
       lay, take = _groups(jnp.where(reset_BT[:, 0], 0, state['age']), length, self.segment)
 
-    def body(mixer, state, inputs):
-      return mixer.read(state, *inputs, parallel, aligned, whole)
-
-    scan = nn.scan(nn.remat(body, prevent_cse=False), variable_broadcast='params', split_rngs={'params': False},
-                   variable_axes={'telemetry': 1, 'costs': 0}, in_axes=1, out_axes=1)
-    state, y_BNUD = scan(self, state, jax.tree.map(lay, (x_BTD, heads, drive, reset_BT, mask_BT, write_BT)))
+    inputs = jax.tree.map(lay, (x_BTD, heads, drive, reset_BT, mask_BT, write_BT))
+    if whole and self._apart(length):
+      alone, params = self.clone(parent=None), dict(params=self.variables['params'])
+      read = lambda params, state, inputs, *_: alone.apply(params, state, inputs, True, True, True, method='in_turn')
+      state, y_BNUD = pieces.handed_over(read, params, state, inputs, (), lay(reset_BT))
+      return state, take(y_BNUD)
+    state, y_BNUD = self.in_turn(state, inputs, parallel, aligned, whole)
     if self.remembers and self.is_mutable_collection('telemetry'):
       for name, value_BNU in self.memory.variables.get('telemetry', {}).items():
         # What comes once a call comes once a group here.
@@ -95,6 +96,20 @@ class Mac(interface.Attentive):
       for name, value_N in self.memory.variables.get('costs', {}).items():
         self.memory.put_variable('costs', name, jnp.mean(value_N))
     return state, take(y_BNUD)
+
+  def _apart(self, length) -> bool:
+    """Whether whole segments lie on each of several devices, and nothing is asked for but answers."""
+    told = self.is_mutable_collection('telemetry') or self.memory_fields.get('write_cost')
+    return pieces.count() > 1 and length % (pieces.count() * self.segment) == 0 and not told
+
+  def in_turn(self, state, inputs, parallel, aligned, whole):
+    """Reads groups one after another, arrays [B, N, U, ...] -> state, y_BNUD."""
+    def body(mixer, state, inputs):
+      return mixer.read(state, *inputs, parallel, aligned, whole)
+
+    scan = nn.scan(nn.remat(body, prevent_cse=False), variable_broadcast='params', split_rngs={'params': False},
+                   variable_axes={'telemetry': 1, 'costs': 0}, in_axes=1, out_axes=1)
+    return scan(self, state, inputs)
 
   def read(self, state, x_BUD, heads, drive, reset_BU, mask_BU, write_BU, parallel, aligned, whole):
     """Reads U tokens of one segment, all of it if `whole`, or as many as there are. -> state, y_BUD."""

@@ -44,7 +44,7 @@ def test_topologies_that_are_none(name, said):
 
 def test_a_configs_own_choice_comes_first_and_alone_unless_more_are_asked_for():
   first = search.asked(config(), V5E)
-  assert first == (1, 4, 1, 'full', 64)
+  assert first == (1, 4, 1, 1, 'full', 64)
   assert list(search.choices(config(), V5E, first, [], 1)) == [first]
 
 
@@ -58,7 +58,7 @@ def run(fits, tries=50, rows=64):
 
 def test_on_each_mesh_the_remat_that_keeps_most_of_those_that_fit():
   plans = run(lambda choice: choice.remat != 'none')
-  assert {(p.choice.fsdp, p.choice.tensor) for p in plans} == {(4, 1), (2, 2), (1, 4)}
+  assert {p.choice[:3] for p in plans} == {(1, 4, 1), (1, 2, 2), (1, 1, 4), (4, 1, 1), (2, 1, 2)}
   assert {p.choice.remat for p in plans if p.choice.tensor > 1} == {'none', 'dots'}
   assert {p.choice.rows for p in plans} == {64}
 
@@ -70,7 +70,7 @@ def test_rows_are_halved_until_something_fits():
 
 
 def test_the_best_plan_has_most_tokens_a_second():
-  slow, fast = made(programs.Choice(1, 4, 1, 'full', 64), memory=0.4), made(programs.Choice(1, 2, 2, 'dots', 64))
+  slow, fast = made(programs.Choice(1, 4, 1, 1, 'full', 64), memory=0.4), made(programs.Choice(1, 2, 2, 1, 'dots', 64))
   text, best = search.told([slow, fast], V5E, config())
   text = ' '.join(text.split())
   assert best is fast
@@ -79,18 +79,18 @@ def test_the_best_plan_has_most_tokens_a_second():
 
 
 def test_a_plan_that_cannot_fit_says_what_is_too_large_and_what_may_fit():
-  text, best = search.told([made(programs.Choice(1, 4, 1, 'none', 64), 100.0)], V5E, config())
+  text, best = search.told([made(programs.Choice(1, 4, 1, 1, 'none', 64), 100.0)], V5E, config())
   text = ' '.join(text.split())
   assert best is None
   assert 'activations are the largest part' in text and 'model.remat=dots or train.rows=8 may fit' in text
   assert 'too much 87.250 GiB' in text
-  huge = made(programs.Choice(1, 4, 1, 'full', 64), 1.0)
+  huge = made(programs.Choice(1, 4, 1, 1, 'full', 64), 1.0)
   huge = huge._replace(fits=False, held=huge.held | dict(parameters=60 * chips.GIB))
   assert '4 times as many devices along fsdp would' in search.told([huge], V5E, config())[0]
 
 
 def test_a_record_holds_every_plan():
-  plans = [made(programs.Choice(1, 4, 1, 'none', 64), 100.0), made(programs.Choice(1, 4, 1, 'full', 64))]
+  plans = [made(programs.Choice(1, 4, 1, 1, 'none', 64), 100.0), made(programs.Choice(1, 4, 1, 1, 'full', 64))]
   record = search.record(plans, V5E, config())
   assert [row['step'] for row in record['plans']] == [None, 0.2]
   assert record['plans'][1]['choice']['remat'] == 'full' and record['topology']['chip']['memory'] == V5E.chip.memory
