@@ -15,7 +15,7 @@ import math
 import re
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from latentmem.base import arrays
 from latentmem.base.errors import InputError
@@ -70,6 +70,15 @@ def carried(tree, layout: Layout, mesh: Mesh, rows):
       axes[axis] = ROWS
     return _on_mesh(mesh, axes, leaf)
   return jax.tree_util.tree_map_with_path(on_mesh, tree, rows)
+
+
+def laid(x: jax.Array, *axes) -> jax.Array:
+  """`x` with its first axes on these of the mesh that it is traced in, where they divide, and whole along the rest."""
+  mesh = jax.sharding.get_abstract_mesh()
+  if not {*AXES} <= {*mesh.axis_names} or any(kind != AxisType.Auto for kind in mesh.axis_types):
+    return x
+  return jax.lax.with_sharding_constraint(x, PartitionSpec(*(
+      axis if _divides(mesh, axis, size) else None for axis, size in zip(axes, x.shape))))
 
 
 def rows(tree, mesh: Mesh, axis: int = 0):

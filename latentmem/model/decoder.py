@@ -11,7 +11,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from latentmem.base import arrays
+from latentmem.base import arrays, sharding
 from latentmem.base.errors import check_known
 from latentmem.model import blocks, compose, interface
 
@@ -129,7 +129,9 @@ class Decoder(interface.Base):
 
   def embedded(self, tokens_BT):
     """What the layers read for tokens, [B, T, D], of size 1; so are the logits at the start of training."""
-    return self.embed[tokens_BT].astype(self.dtype) * self.width ** 0.5
+    # Gathered whole: what lies in pieces by width would be exchanged token by token.
+    table_VD = sharding.laid(self.embed.astype(self.dtype))
+    return sharding.laid(table_VD[tokens_BT], sharding.ROWS, sharding.SEQUENCE) * self.width ** 0.5
 
   def through(self, carry, x_BTD, reset_BT=None, mask_BT=None, *, write_BT=None, parallel=True, aligned=False):
     """Reads vectors as the call reads tokens -> carry, h_BTD, normed: what `logits` takes.
