@@ -43,5 +43,6 @@ setuptools.setup(
         'plan': ['jax[tpu]>=0.10.2'],
         'cuda': ['jax[cuda13]>=0.10.2'],
         'gcs': ['gcsfs'],
+        'slurm': ['submitit>=1.5'],
     },
 )

@@ -146,11 +146,11 @@ def _misspelt(argv) -> str | None:
   wanted = [m.group(1) for a in argv if (m := re.match(r'--?config\.([\w.]+)', a))]
   if not given:
     return '--config=FILE must come with its fields.'
-  config = _load(given[-1])
+  config = load(given[-1])
   return next(filter(None, (unknown(config, path) for path in wanted)), None)
 
 
-def _load(path: str):
+def load(path: str):
   """A config file's config, before anything is overridden."""
   import importlib.util
   path, colon, choice = path.partition(':')

@@ -49,7 +49,8 @@ def report(points: list[dict], draws: int = 200) -> dict:
     groups[name] = dict(
       law=law._asdict(), intervals=scaling.intervals(scaling.bootstrap(law, n, d, loss, draws)), runs=len(mine),
       k=float(np.median(flops / (n * d))), off=float(np.std(np.log(loss / law.loss(n, d)))),
-      budgets=[float(flops.min()), float(flops.max())], sizes=[float(n.min()), float(n.max())], same_budget=scaling.same_budget(n, flops, loss))
+      budgets=[float(flops.min()), float(flops.max())], sizes=[float(n.min()), float(n.max())],
+      same_budget=scaling.same_budget(n, flops, loss))
   return dict(points=points, groups=groups, compared=compared(groups))
 
 

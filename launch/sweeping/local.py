@@ -1,0 +1,64 @@
+"""Runs jobs on this machine, several at once, each on cores of its own."""
+
+import os
+import pathlib
+import signal
+import subprocess
+
+from launch.sweeping.sweep import Job
+
+
+class Pool:
+  """Jobs that wait, run and have ended.
+
+  Attributes:
+    running: Processes by name.
+    failed: The last line that each job said which ended badly.
+  """
+
+  def __init__(self, jobs: list[Job], folder: pathlib.Path, parallel: int):
+    self.waiting, self.folder = list(jobs), folder
+    self.running: dict[str, subprocess.Popen] = {}
+    self.failed: dict[str, str] = {}
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
+    self._cores = [set(cores[i::parallel]) for i in range(parallel)]
+    self._of: dict[str, int] = {}
+
+  @property
+  def busy(self) -> bool:
+    return bool(self.waiting or self.running)
+
+  def turn(self) -> list[str]:
+    """Notes what has ended, begins what can be; names of those that ended."""
+    ended = [name for name, process in self.running.items() if process.poll() is not None]
+    for name in ended:
+      if self.running.pop(name).returncode:
+        self.failed[name] = last_line(self.folder / f'{name}.log')
+      del self._of[name]
+    free = [i for i in range(len(self._cores)) if i not in self._of.values()]
+    for i in free[:len(self.waiting)]:
+      self._begin(self.waiting.pop(0), i)
+    return ended
+
+  def stop(self) -> None:
+    """Asks what runs to save and leave, and waits for it."""
+    self.waiting = []
+    for process in self.running.values():
+      process.send_signal(signal.SIGTERM)
+    for process in self.running.values():
+      process.wait()
+
+  def _begin(self, job: Job, i: int) -> None:
+    cores = self._cores[i]
+    settle = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    with open(self.folder / f'{job.name}.log', 'ab') as log:
+      # A group of its own, so that Ctrl-C reaches it once, through `stop`.
+      self.running[job.name] = subprocess.Popen(job.command(self.folder), stdout=log, stderr=log, preexec_fn=settle,
+                                                start_new_session=True)
+    self._of[job.name] = i
+
+
+def last_line(log: pathlib.Path) -> str:
+  """The last line of a job's log that says anything; its error, where there is one."""
+  lines = [line for line in log.read_text(errors='replace').splitlines() if line.strip()]
+  return next((line for line in reversed(lines) if line.startswith('error: ')), lines[-1] if lines else 'nothing')
