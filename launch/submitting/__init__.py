@@ -1,0 +1,1 @@
+"""What launch.submit is made of."""
