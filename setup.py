@@ -19,7 +19,7 @@ setuptools.setup(
     python_requires='>=3.11',
     packages=setuptools.find_packages(include=[
         'latentmem', 'latentmem.*', 'launch', 'launch.*', 'configs', 'configs.*']),
-    package_data={'latentmem': ['py.typed']},
+    package_data={'latentmem': ['py.typed'], 'launch': ['templates/*.sh']},
     install_requires=[
         'absl-py>=2.1',
         'etils[epath]>=1.9',
@@ -32,6 +32,7 @@ setuptools.setup(
         'numpy>=2.0',
         'optax>=0.2.8',
         'orbax-checkpoint>=0.12.8',
+        'scipy>=1.11',
         'tensorflow-datasets>=4.9.10',
         'tqdm>=4.66',
     ],

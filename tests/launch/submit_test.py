@@ -25,8 +25,8 @@ PLACES = dict(
 
 
 def rendered(place, *flags, config=TINY):
-  return launch('submit', f'--to={place}', *PLACES.get(place, PLACES['slurm']), '--name=job', '--workdir=/runs/a b', '--dry_run',
-                config, '--config.mesh.fsdp=-1', *flags)
+  return launch('submit', f'--to={place}', *PLACES.get(place, PLACES['slurm']), '--name=job', '--workdir=/runs/a b',
+                '--dry_run', config, '--config.mesh.fsdp=-1', *flags)
 
 
 @pytest.mark.parametrize('place', PLACES)
