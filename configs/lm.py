@@ -4,8 +4,9 @@
       --config.data.tokens.path=<tokenizer.model>
 
 After the colon: plain (the paper's LMM), mac, mag or mal, with a Titans memory, or attention (transformer++); then
-size=170m, 340m, 400m or 760m. From the paper: 4,096 tokens a row, half a million a batch, AdamW at 4e-4 with a cosine,
-weight decay 0.1, a vocabulary of 32,000 (LLaMA-2's tokenizer), 15 billion tokens, 30 billion for 760m, FineWeb-Edu.
+size=170m, 340m, 400m, 760m or 1.3b. From the paper, which ends at 760m: 4,096 tokens a row, half a million a batch,
+AdamW at 4e-4 with a cosine, weight decay 0.1, a vocabulary of 32,000 (LLaMA-2's tokenizer), 15 billion tokens, 30 billion
+from 760m on, FineWeb-Edu.
 Not in the paper, and so chosen here: width and layers (each within 5 % of the nominal size, embedding counted once),
 heads of 64, window 512, segment 256, 16 persistent tokens, chunk 64, the warm-up.
 
@@ -18,13 +19,13 @@ import ml_collections
 from latentmem import data, model, train
 from latentmem.base.errors import check_known, hint, InputError
 
-WIDTH = {'170m': 768, '340m': 1024, '400m': 1024, '760m': 1536}
+WIDTH = {'170m': 768, '340m': 1024, '400m': 1024, '760m': 1536, '1.3b': 2048}
 LAYERS = {
-    'plain': {'170m': 18, '340m': 21, '400m': 25, '760m': 22},
-    'mac': {'170m': 13, '340m': 16, '400m': 19, '760m': 16},
-    'mag': {'170m': 13, '340m': 16, '400m': 19, '760m': 16},
-    'mal': {'170m': 14, '340m': 16, '400m': 20, '760m': 17},
-    'attention': {'170m': 20, '340m': 24, '400m': 29, '760m': 25},
+    'plain': {'170m': 18, '340m': 21, '400m': 25, '760m': 22, '1.3b': 22},
+    'mac': {'170m': 13, '340m': 16, '400m': 19, '760m': 16, '1.3b': 16},
+    'mag': {'170m': 13, '340m': 16, '400m': 19, '760m': 16, '1.3b': 16},
+    'mal': {'170m': 14, '340m': 16, '400m': 20, '760m': 17, '1.3b': 17},
+    'attention': {'170m': 20, '340m': 24, '400m': 29, '760m': 25, '1.3b': 24},
 }
 MIXER = {
     'plain': {},
@@ -50,7 +51,7 @@ def config(kind: str, size: str) -> ml_collections.ConfigDict:
   heads = dict(heads=WIDTH[size] // 64, head_width=64)
   mixer = dict(kind=kind) | MIXER[kind] | ({} if kind == 'plain' else heads)
   memory = dict(kind='none') if kind == 'attention' else dict(kind='titans', chunk=64) | heads
-  tokens = 30e9 if size == '760m' else 15e9
+  tokens = 30e9 if size in ('760m', '1.3b') else 15e9
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
