@@ -5,8 +5,8 @@
 
 After the colon: plain (the paper's LMM), mac, mag or mal, with a Titans memory, or attention (transformer++); then
 size=170m, 340m, 400m, 760m or 1.3b. From the paper, which ends at 760m: 4,096 tokens a row, half a million a batch,
-AdamW at 4e-4 with a cosine, weight decay 0.1, a vocabulary of 32,000 (LLaMA-2's tokenizer), 15 billion tokens, 30 billion
-from 760m on, FineWeb-Edu.
+AdamW at 4e-4 with a cosine, weight decay 0.1, a vocabulary of 32,000 (LLaMA-2's tokenizer), 15 billion tokens, 30
+billion from 760m on, FineWeb-Edu.
 Not in the paper, and so chosen here: width and layers (each within 5 % of the nominal size, embedding counted once),
 heads of 64, window 512, segment 256, 16 persistent tokens, chunk 64, the warm-up.
 
