@@ -87,7 +87,9 @@ def right(task: chains.Chains, got: Given) -> int:
 def lacks(net) -> list[dict]:
   """What a model that holds something from thought to thought can be left without, as `Latent.lacking` takes it."""
   parts = [dict(without=part, write_until=0) for part in ('read', 'write', 'forget')]
-  return parts + [dict(without='', write_until=k) for k in range(1, net.thoughts + 1)]
+  # A stream's last write is read by no thought, so that what is written until the one before is everything.
+  last = net.thoughts - 1 if net.feed == 'stream' else net.thoughts + 1
+  return parts + [dict(without='', write_until=k) for k in range(1, last)]
 
 
 def prices(net, costs: dict, said: float, thoughts: float) -> dict:

@@ -30,7 +30,10 @@ def main():
   for run, found in points:
     if found is None:
       print(f'{run.path} has not ended and is left out.')
-  report = scaling_report.report([found for _, found in points if found], _DRAWS.value)
+  ended = [found for _, found in points if found]
+  if not ended:
+    raise InputError(f'None of {len(points)} runs has ended; there is nothing to fit yet.')
+  report = scaling_report.report(ended, _DRAWS.value)
   told = scaling_report.text(report)
   records.write_json(out.with_suffix('.json'), report)
   records.write_whole(out.with_suffix('.txt'), told + '\n')

@@ -83,7 +83,8 @@ def check_mesh(sizes: dict) -> None:
 def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, sequence: int = 1, rows: int = 0) -> jax.sharding.Mesh:
   """The devices as a mesh; data or fsdp may be -1, which takes as many as are left and can share the rows evenly."""
   _cores_as_devices()
-  made = sharding.make_mesh(*mesh_sizes(data, fsdp, tensor, sequence, rows, len(jax.devices())), jax.devices())
+  sizes = mesh_sizes(data, fsdp, tensor, sequence, rows=rows, devices=len(jax.devices()))
+  made = sharding.make_mesh(*sizes, jax.devices())
   if jax.process_count() > 1 and made.size < len(jax.devices()):
     raise InputError(f'A mesh of {made.size} devices leaves out some of the {len(jax.devices())} that '
                      f'{jax.process_count()} processes have; mesh.fsdp=-1 takes all, with rows a multiple of them.')
@@ -93,7 +94,8 @@ def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, sequence: int = 1, rows
   return made
 
 
-def mesh_sizes(data: int, fsdp: int, tensor: int, sequence: int, rows: int, devices: int) -> tuple[int, ...]:
+def mesh_sizes(data: int = 1, fsdp: int = -1, tensor: int = 1, sequence: int = 1, *, rows: int,
+               devices: int) -> tuple[int, ...]:
   """The sizes of a mesh's axes with -1 filled in. Raises InputError for two of them."""
   if data == fsdp == -1:
     raise InputError('mesh.data and mesh.fsdp are both -1; one of them must say how many.')

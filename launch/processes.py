@@ -55,8 +55,14 @@ def _join() -> None:
   missing = [f'--{name}' for name, value in by_hand.items() if value is None]
   if len(missing) == 3:
     if _DISTRIBUTED.value == 'yes' or _DISTRIBUTED.value == 'auto' and several(os.environ):
-      jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT)
+      try:
+        jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT)
+      except ValueError as error:
+        raise InputError(f'JAX finds no other processes ({error}); --coordinator, --processes and --process tell it '
+                         'of them.') from error
     return
+  if _DISTRIBUTED.value == 'no':
+    raise InputError('--distributed=no and --coordinator, --processes, --process say two things.')
   if missing:
     raise InputError(f'Processes that are started by hand need --coordinator, --processes and --process; '
                      f'{" and ".join(missing)} is missing.')

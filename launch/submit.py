@@ -48,8 +48,14 @@ def main() -> int:
   topology = chips.parse(_TOPOLOGY.value)
   check_mesh(config, topology)
   given = {name: flags.FLAGS[name].value for name in scripts.SETTINGS}
-  train = [_PYTHON.value, '-m', 'launch.train', *(a for a in sys.argv[1:] if a.lstrip('-').startswith('config')),
+  told = [a for a in sys.argv[1:] if a.lstrip('-').startswith(('config', 'noconfig'))]
+  if loose := [a for a in told if '=' not in a]:
+    raise InputError(f'{loose[0]} has no value behind a "="; --config=FILE.py and --config.FIELD=VALUE go along, each '
+                     'one word.')
+  train = [_PYTHON.value, '-m', 'launch.train', *told,
            f'--workdir={_WORKDIR.value}']
+  if _FOLDER.value and _TO.value == 'gke':
+    raise InputError('--folder says nothing to gke, which puts this folder upon the image.')
   folder = _FOLDER.value or ('latentmem' if _TO.value == 'tpu_vm' else os.getcwd())
   script = scripts.render(_TO.value, topology, _NAME.value, train, os.getcwd(), folder, given)
   if _DRY_RUN.value:
@@ -66,8 +72,8 @@ def main() -> int:
 
 def check_mesh(config: dict, topology: chips.Topology) -> None:
   """Raises InputError for a mesh that leaves machines idle, or asks for more than there are."""
-  sizes = parts.mesh_sizes(**dict(data=1, fsdp=-1, tensor=1, sequence=1) | config['mesh'],
-                           rows=config['train']['rows'], devices=topology.size)
+  parts.check_mesh(config['mesh'])
+  sizes = parts.mesh_sizes(**config['mesh'], rows=config['train']['rows'], devices=topology.size)
   used = math.prod(sizes)
   if used != topology.size:
     raise InputError(f'The mesh {config["mesh"]} with train.rows={config["train"]["rows"]} takes {used} of the '

@@ -50,14 +50,16 @@ def main() -> int:
 def _here(jobs, left, folder) -> int:
   """Runs all on this machine; 1 where a run failed."""
   pool, asked = local.Pool(left, folder, _PARALLEL.value), []
-  for number in (signal.SIGTERM, signal.SIGINT):
+  for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(number, lambda *_: asked.append(True))
   show = _Shown(jobs, folder, pool)
-  while pool.busy and not asked:
-    show(pool.turn())
-    time.sleep(EVERY if pool.running else 0)
-  if asked:
+  try:
+    while pool.busy and not asked:
+      show(pool.turn())
+      time.sleep(EVERY if pool.running else 0)
+  finally:
     pool.stop()
+  if asked:
     print('\nStopped; the same command goes on.')
     return 0
   show([], last=True)

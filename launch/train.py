@@ -11,6 +11,7 @@ import time
 from absl import flags, logging
 import jax
 
+from latentmem.base.errors import InputError
 from latentmem.train import loop, placement, results
 from latentmem.train.preemption import Preemption
 from launch import keepsakes, parts, processes, shell
@@ -24,6 +25,8 @@ def main():
   logging.set_verbosity(logging.FATAL)
   with processes.together(), Preemption() as preemption:
     built = parts.build(shell.config_of(_CONFIG))
+    if jax.process_count() > 1 and not _WORKDIR.value:
+      raise InputError('Several processes need --workdir, a folder that all of them see.')
     workdir = _WORKDIR.value or f'runs/{shell.config_name()}-{time.strftime("%Y%m%d-%H%M%S")}'
     run = results.begin(workdir, built.config, built.source)
     if jax.process_index() == 0:

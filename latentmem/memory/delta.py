@@ -50,7 +50,7 @@ class Delta(parts.Heads):
     one = jnp.broadcast_to(jnp.eye(k.shape[-1], dtype=fresh.dtype), fresh.shape)
     # What becomes of the columns of the identity while nothing is told is the matrix that all columns go through.
     turned, _ = self.many(one, (q, k, jnp.zeros_like(v), *gates), fresh, reset_BT)
-    return turned, self.many(fresh, drive_BT, fresh, reset_BT)[0]
+    return turned, self.many(jnp.zeros_like(fresh), drive_BT, fresh, reset_BT)[0]
 
   def passed(self, transit, cell):
     turned, added = transit

@@ -42,7 +42,7 @@ class Linear(parts.Heads):
 
   def transit(self, drive_BT, fresh, reset_BT):
     faded_BH = jnp.where(reset_BT.any(1)[:, None], 0, jnp.exp(jnp.sum(drive_BT[-1], axis=1)))
-    return faded_BH, self.many(fresh, drive_BT, fresh, reset_BT)[0]
+    return faded_BH, self.many(jnp.zeros_like(fresh), drive_BT, fresh, reset_BT)[0]
 
   def passed(self, transit, cell):
     faded_BH, added = transit

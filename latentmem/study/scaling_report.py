@@ -1,5 +1,7 @@
 """Fitted laws of several groups of runs, side by side: a record, its text and its figure."""
 
+import itertools
+
 from matplotlib.figure import Figure
 import numpy as np
 
@@ -29,16 +31,20 @@ def point(run: records.Run, by: str) -> dict | None:
       raise InputError(f'{run.path} has no field {by!r} in its config.json.')
     group = group[name]
   held = result['heldout']
-  loss = held['bits_per_byte'] if held.get('bits_per_byte') is not None else held.get('loss')
-  if loss is None:
+  measure = next((name for name in ('bits_per_byte', 'loss') if held.get(name) is not None), None)
+  if measure is None:
     raise InputError(f'{run.path} has neither bits_per_byte nor loss among its held-out scores: {list(held)}.')
   return dict(group=str(group), name=run.path.name, parameters=result['parameters'], tokens=result['tokens'],
-              flops=result['flops'], loss=loss, seconds=result['seconds'])
+              flops=result['flops'], loss=held[measure], seconds=result['seconds'],
+              of=f'{measure} of the data {result["data"]["fingerprint"][:12]}')
 
 
 def report(points: list[dict], draws: int = 200) -> dict:
   """Laws with intervals by group, and the groups at equal compute. Raises InputError where runs determine no law."""
-  groups = {}
+  groups, scales = {}, {each['of']: each['name'] for each in points}
+  if len(scales) > 1:
+    shown = ', '.join(f'{name} has {scale}' for scale, name in scales.items())
+    raise InputError(f'Only runs with the same loss on the same data can be compared: {shown}.')
   for name in dict.fromkeys(each['group'] for each in points):
     mine = [each for each in points if each['group'] == name]
     n, d, loss, flops = (np.array([each[key] for each in mine], float) for key in NUMBERS)
@@ -98,7 +104,7 @@ def draw(found: dict) -> Figure:
     figure, (row,) = figures.blank(columns=len(names) + 1, height=3.4)
     for axes, name in zip(row, names):
       _over_tokens(axes, name, found)
-    for colour, name in zip(COLOURS, names):
+    for colour, name in zip(itertools.cycle(COLOURS), names):
       group = found['groups'][name]
       law, budgets = scaling.Law(**group['law']), np.geomspace(*group['budgets'], 60)
       mine = [each for each in found['points'] if each['group'] == name]

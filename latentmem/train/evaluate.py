@@ -45,7 +45,7 @@ def heldout(model, params, source, place: placement.Placement, rows: int, length
   """
   place.check(rows, length)
   start, read = make_reader(model, place, params, rows)
-  held = source.heldout(rows, length, model.align, jax.process_index(), jax.process_count())
+  held = source.heldout(rows, length, model.align, *place.share())
   scorer, carry, waiting = source.scorer(), start(params), None
   for _, batch in zip(range(batches or len(held)), progress(held)):
     carry, *scores = read(params, carry, place.batch(batch))
@@ -55,13 +55,14 @@ def heldout(model, params, source, place: placement.Placement, rows: int, length
     waiting = batch, scores
   if waiting:
     scorer.add(waiting[0], *map(place.local, waiting[1]))
-  return merged(scorer, source).result()
+  return merged(scorer, source, place).result()
 
 
-def merged(scorer, source):
+def merged(scorer, source, place: placement.Placement):
   """The scorer of all processes."""
   if jax.process_count() == 1:
     return scorer
   from jax.experimental import multihost_utils
-  totals = multihost_utils.process_allgather({k: np.asarray(v, np.float64) for k, v in scorer.totals().items()})
+  mine = {k: np.asarray(v, np.float64) * place.speaks() for k, v in scorer.totals().items()}
+  totals = multihost_utils.process_allgather(mine)
   return source.scorer().merge({k: v.sum(0) for k, v in totals.items()})

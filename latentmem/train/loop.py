@@ -61,7 +61,7 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
   program = Program(model, settings, place)
   # What would be refused when it is scored, or read, is refused now.
   place.check(scored.rows, scored.length or settings.length)
-  mine = dict(align=model.align, shard=jax.process_index(), shards=jax.process_count())
+  mine = dict(zip(('align', 'shard', 'shards'), (model.align, *place.share())))
   source.heldout(scored.rows, scored.length or settings.length, **mine)
   batches_from = functools.partial(source.train, settings.rows, settings.length, seed=seed, **mine)
   batches_from(start=0)

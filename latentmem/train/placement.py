@@ -47,6 +47,20 @@ class Placement:
       raise InputError(f'rows={rows} cannot be shared by {parts} devices; rows must be a multiple of {parts}, or '
                        f'mesh.data x mesh.fsdp a divisor of rows.')
 
+  def share(self) -> tuple[int, int]:
+    """Which of how many equal shares of the rows this process reads; those that hold the same rows read the same."""
+    held = self._held(jax.process_index())
+    return held[0] // len(held), sharding.sharing(self.mesh) // len(held)
+
+  def speaks(self) -> bool:
+    """Whether this process is the first of those that hold its rows, which is the one that tells of them."""
+    me = jax.process_index()
+    return all(self._held(other) != self._held(me) for other in range(me))
+
+  def _held(self, process: int) -> list[int]:
+    rows = self.mesh.devices.reshape(sharding.sharing(self.mesh), -1)
+    return [i for i, devices in enumerate(rows) if any(device.process_index == process for device in devices)]
+
   def batch(self, batch: dict) -> dict:
     """A process's numpy rows as global arrays."""
     put = lambda x: jax.make_array_from_process_local_data(self.tokens, x)

@@ -14,8 +14,7 @@ REMATS = ('none', 'dots', 'full')
 def asked(config: dict, topology: chips.Topology) -> Choice:
   """The choice that a config makes. Raises InputError for a mesh that the topology does not have."""
   rows = config['train']['rows']
-  mesh = dict(data=1, fsdp=-1, tensor=1, sequence=1) | config['mesh']
-  sizes = parts.mesh_sizes(**mesh, rows=rows, devices=topology.size)
+  sizes = parts.mesh_sizes(**config['mesh'], rows=rows, devices=topology.size)
   return Choice(*sizes, config['model']['remat'], rows)
 
 

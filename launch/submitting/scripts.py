@@ -36,7 +36,13 @@ def check(place: str, topology: Topology, name: str, given: dict) -> None:
 
 
 def render(place: str, topology: Topology, name: str, train: list[str], here: str, folder: str, given: dict) -> str:
-  """The script. `train` is the command, a word each; the checkout is `here`, and `folder` on the machines."""
+  """The script.
+
+  Args:
+    train: The command, a word each, the Python first.
+    here: The checkout.
+    folder: The checkout, as the machines see it.
+  """
   check(place, topology, name, given)
   command = shlex.join(train)
   values = dict(name=name, folder=shlex.quote(folder), command=command)
@@ -44,7 +50,8 @@ def render(place: str, topology: Topology, name: str, train: list[str], here: st
     hosts, devices = topology.shape if len(topology.shape) == 2 else (1, topology.size)
     values |= dict(hosts=hosts, devices=devices, time=given['time'] or '24:00:00', log=f'{name}-%j.log')
   else:
-    install = "python3 -m venv .venv && . .venv/bin/activate && pip install -q -e '.[tpu]'"
+    install = f"{shlex.quote(train[0])} -m venv .venv && . .venv/bin/activate && pip install -q -e '.[tpu]'"
+    command = shlex.join(['python', *train[1:]])
     remote = f'{install} && {command}'
     if place == 'tpu_vm':
       there = shlex.quote(folder)

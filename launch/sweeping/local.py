@@ -23,6 +23,7 @@ class Pool:
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
     self._cores = [set(cores[i::parallel]) for i in range(parallel)]
     self._of: dict[str, int] = {}
+    self._from: dict[str, int] = {}
 
   @property
   def busy(self) -> bool:
@@ -33,7 +34,7 @@ class Pool:
     ended = [name for name, process in self.running.items() if process.poll() is not None]
     for name in ended:
       if self.running.pop(name).returncode:
-        self.failed[name] = last_line(self.folder / f'{name}.log')
+        self.failed[name] = last_line(self.folder / f'{name}.log', self._from[name])
       del self._of[name]
     free = [i for i in range(len(self._cores)) if i not in self._of.values()]
     for i in free[:len(self.waiting)]:
@@ -52,13 +53,14 @@ class Pool:
     cores = self._cores[i]
     settle = (lambda: os.sched_setaffinity(0, cores)) if cores else None
     with open(self.folder / f'{job.name}.log', 'ab') as log:
+      self._from[job.name] = log.tell()
       # A group of its own, so that Ctrl-C reaches it once, through `stop`.
       self.running[job.name] = subprocess.Popen(job.command(self.folder), stdout=log, stderr=log, preexec_fn=settle,
                                                 start_new_session=True)
     self._of[job.name] = i
 
 
-def last_line(log: pathlib.Path) -> str:
-  """The last line of a job's log that says anything; its error, where there is one."""
-  lines = [line for line in log.read_text(errors='replace').splitlines() if line.strip()]
+def last_line(log: pathlib.Path, start: int = 0) -> str:
+  """The last line of a job's log, from byte `start` on, that says anything; its error, where there is one."""
+  lines = [line for line in log.read_bytes()[start:].decode(errors='replace').splitlines() if line.strip()]
   return next((line for line in reversed(lines) if line.startswith('error: ')), lines[-1] if lines else 'nothing')

@@ -63,7 +63,10 @@ def _job(run: dict, path: str) -> Job:
   if 'config' not in run:
     raise InputError(f'A run of {path} has no field `config`: {run}.')
   fields = {name: value for name, value in run.items() if name not in ('name', 'config')}
-  config = shell.load(run['config'])
+  try:
+    config = shell.load(run['config'])
+  except OSError as error:
+    raise InputError(f'{path}: the config {run["config"]} cannot be read: {error.strerror}.') from error
   for field in fields:
     if wrong := shell.unknown(config, field):
       raise InputError(f'{path}: {wrong}')
@@ -73,13 +76,13 @@ def _job(run: dict, path: str) -> Job:
 
 
 def begin(folder: pathlib.Path, jobs: list[Job]) -> None:
-  """Writes sweep.json, new or with runs added. Raises InputError where a run that is there has become another."""
+  """Writes sweep.json, new or with runs added. Raises InputError where a run that has begun has become another."""
   path = folder / 'sweep.json'
   shell.writable(path)
   wanted = {job.name: records.plain(dict(config=job.config, fields=job.fields)) for job in jobs}
   known = records.read_json(path) if path.exists() else {}
   for name, was in known.items():
-    if (now := wanted.get(name, was)) != was:
+    if (now := wanted.get(name, was)) != was and (folder / name).exists():
       raise InputError(f'{path} has {name} as {was}, the sweep as {now}. Give another --workdir, or the sweep that it '
                        'was begun with.')
   records.write_json(path, known | wanted)

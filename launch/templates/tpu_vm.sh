@@ -1,5 +1,5 @@
 #!/bin/bash
-# A TPU slice by a queued resource, this checkout on each of its hosts, and there the same command. Run again, it goes on.
+# A TPU slice by a queued resource, this checkout's last commit on each of its hosts, and the same command there.
 set -eu
 name={{name}} zone={{zone}}
 ask() { gcloud compute tpus queued-resources describe "$name" --zone="$zone" --format='value(state.state)' 2>/dev/null; }
@@ -10,7 +10,8 @@ if [ -z "$(ask || true)" ]; then
 fi
 until [ "$(ask)" = ACTIVE ]; do
   case "$(ask)" in
-    FAILED | SUSPENDED) echo "$name is $(ask)" >&2; exit 1 ;;
+    '') echo "gcloud does not tell of $name" >&2; exit 1 ;;
+    FAILED | SUSPENDED) echo "$name is $(ask); gcloud compute tpus queued-resources delete makes way for another" >&2; exit 1 ;;
   esac
   sleep 30
 done

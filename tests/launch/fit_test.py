@@ -28,9 +28,10 @@ def config(kind, steps):
   return dict(seed=0, model=dict(memory=dict(kind=kind)), train=dict(steps=steps, rows=8, length=8))
 
 
-def finished(path, kind, n, steps, loss):
+def finished(path, kind, n, steps, loss, data='a'):
   run = records.create(path, config(kind, steps))
   run.write('result.json', dict(heldout=dict(bits_per_byte=float(loss)), parameters=n, tokens=steps * 64, seed=0,
+                                data=dict(fingerprint=data),
                                 flops=(6 if kind == 'none' else 8) * n * steps * 64, seconds=1.0))
   return run
 
@@ -60,6 +61,19 @@ def test_what_cannot_be_fitted_is_refused(sweep, tmp_path, flags, said):
   runs = [] if not flags or flags[0].startswith('--runs') else [f'--runs={sweep}']
   done = launch('fit', *runs, *flags, f'--out={tmp_path / "fit"}')
   assert done.returncode == 2 and said in done.stderr and not list(tmp_path.iterdir())
+
+
+def test_runs_of_other_data_are_not_pooled(tmp_path):
+  finished(tmp_path / 'one', 'none', 10, 20, 1.0)
+  finished(tmp_path / 'two', 'none', 10, 20, 1.0, data='b')
+  done = launch('fit', f'--runs={tmp_path}', f'--out={tmp_path / "fit"}')
+  assert done.returncode == 2 and 'one has bits_per_byte of the data a, two has' in done.stderr
+
+
+def test_runs_that_have_not_ended_are_no_law(tmp_path):
+  records.create(tmp_path / 'unfinished', config('titans', 7))
+  done = launch('fit', f'--runs={tmp_path}', f'--out={tmp_path / "fit"}')
+  assert done.returncode == 2 and 'None of 1 runs has ended' in done.stderr
 
 
 def test_a_run_that_was_edited_is_named(tmp_path):

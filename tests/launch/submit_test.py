@@ -33,7 +33,8 @@ def rendered(place, *flags, config=TINY):
 def test_every_script_ends_in_the_same_command_and_shells_are_content(place, tmp_path):
   done = rendered(place)
   assert done.returncode == 0, done.stderr
-  command = f"python3 -m launch.train {TINY} --config.mesh.fsdp=-1 '--workdir=/runs/a b'"
+  python = 'python3' if place == 'slurm' else 'python'
+  command = f"{python} -m launch.train {TINY} --config.mesh.fsdp=-1 '--workdir=/runs/a b'"
   assert command in done.stdout.replace("'\"'\"'", "'") and '{{' not in done.stdout
   script = tmp_path / 'job.sh'
   script.write_text(done.stdout)
@@ -61,6 +62,8 @@ def test_machines_are_called_what_their_makers_call_them(place, name, said):
     ('slum', (), "no place 'slum' (did you mean 'slurm'?)"),
     ('slurm', ('--topology=v5e:2x4',), 'slurm has no v5e; tpu_vm and gke have'),
     ('gke', ('--cluster=',), 'gke needs --cluster'), ('slurm', ('--zone=a',), '--zone says nothing to slurm'),
+    ('slurm', ('--config.train.rows', '8'), 'has no value behind a "="'),
+    ('gke', ('--folder=/a',), 'says nothing to gke'),
     ('slurm', ('--time=soon',), '--time=soon is no time'), ('slurm', ('--name=A_b',), '--name=A_b is no name'),
     ('slurm', ('--config.train.rows=12',), 'takes 6 of the 8 devices'),
     ('slurm', ('--workdir=gs://b/c',), 'is no folder; a bucket has to be mounted')])

@@ -27,3 +27,21 @@ def test_rows_go_out_and_come_back():
   put = place.batch(batch)
   assert put['tokens_BT'].sharding.spec == P(('data', 'fsdp'), 'sequence')
   np.testing.assert_array_equal(place.local(put['tokens_BT']), batch['tokens_BT'])
+
+
+class Process:
+  """A device of some process."""
+
+  def __init__(self, process):
+    self.process_index = process
+
+
+def test_processes_that_hold_the_same_rows_read_the_same(monkeypatch):
+  place = Placement(parts.mesh(1, 2, 2))
+  mesh = type('Mesh', (), dict(devices=np.array([[[[Process(0)], [Process(1)]], [[Process(2)], [Process(3)]]]]),
+                               shape=place.mesh.shape))
+  place.mesh, found = mesh, []
+  for me in range(4):
+    monkeypatch.setattr(jax, 'process_index', lambda me=me: me)
+    found.append((place.share(), place.speaks()))
+  assert found == [((0, 2), True), ((0, 2), False), ((1, 2), True), ((1, 2), False)]

@@ -40,9 +40,9 @@ def test_two_runs_a_failed_one_and_the_same_again(tmp_path):
   again = launch('sweep', *flags)
   assert '3 runs, 2 of them done' in again.stdout and again.returncode == 1
   assert [records.read(tmp_path / 'runs' / name).result for name in names[:2]] == results
-  written(tmp_path, f"[{TINY}'train.steps': 4, 'seed': 0}}, name='bad')]")
+  written(tmp_path, f"[{TINY}'train.steps': 4, 'seed': 0}}, name='{names[0]}')]")
   changed = launch('sweep', *flags)
-  assert changed.returncode == 2 and 'has bad as' in changed.stderr
+  assert changed.returncode == 2 and f'has {names[0]} as' in changed.stderr
 
 
 def test_what_runs_is_saved_when_the_sweep_is_stopped(tmp_path):
@@ -64,6 +64,7 @@ def test_what_runs_is_saved_when_the_sweep_is_stopped(tmp_path):
 @pytest.mark.parametrize('runs, said', [
     ("[dict(config='configs/recall.py', **{'model.widht': 3})]", "no field 'widht' in model .did you mean 'width'"),
     ("[dict(seed=1)]", 'no field `config`'), ('[]', 'has no runs'),
+    ("[dict(config='configs/no.py')]", 'configs/no.py cannot be read'),
     ("[dict(config='configs/recall.py')] * 2", 'several runs called recall')])
 def test_sweeps_that_cannot_be_run_are_refused(tmp_path, runs, said):
   with pytest.raises(InputError, match=said):
@@ -99,6 +100,7 @@ def test_the_last_line_of_a_log_is_its_error(tmp_path):
   log = tmp_path / 'a.log'
   log.write_text('step 1\nerror: no such thing\nbye\n\n')
   assert local.last_line(log) == 'error: no such thing'
+  assert local.last_line(log, start=len('step 1\nerror: no such thing\n')) == 'bye'
 
 
 def test_parameters_for_slurm():
