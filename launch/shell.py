@@ -14,6 +14,7 @@ import sys
 
 from absl import app, flags, logging
 
+from latentmem.base import naming
 from latentmem.base.errors import hint, InputError
 
 
@@ -107,7 +108,7 @@ def config_name() -> str:
   """'recall-titans' for --config=configs/recall.py:titans."""
   from ml_collections import config_flags
   path, _, choice = config_flags.get_config_filename(flags.FLAGS['config']).partition(':')
-  return re.sub(r'[^\w.=]+', '-', '-'.join(filter(None, (pathlib.Path(path).stem, choice))))
+  return naming.file_name('-'.join(filter(None, (pathlib.Path(path).stem, choice))))
 
 
 def _guarded(main):

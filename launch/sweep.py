@@ -14,6 +14,7 @@ import time
 
 from absl import flags
 
+from latentmem.base import records
 from latentmem.base.errors import InputError
 from launch import shell
 from launch.sweeping import local, slurm, sweep
@@ -38,6 +39,11 @@ def main() -> int:
     return 0
   given = slurm.parameters(_SLURM.value)
   sweep.begin(folder, jobs)
+  with records.held(folder):
+    return _go(jobs, folder, given)
+
+
+def _go(jobs, folder, given) -> int:
   left = [job for job in jobs if sweep.status(folder, job).state != 'done']
   print(f'{len(jobs)} runs, {len(jobs) - len(left)} of them done.', flush=True)
   if _TO.value == 'slurm':

@@ -1,8 +1,10 @@
 """Names to things: a kind is a file, and the file holds one class of the room's type."""
 
 import dataclasses
+import hashlib
 import importlib
 import pkgutil
+import re
 
 from latentmem.base.errors import check_known, hint, InputError
 
@@ -64,3 +66,10 @@ class Room:
     """Builds from a dict of kind and fields, and what is given beside them; what is missing is at its default."""
     fields = dict(fields)
     return self.find(fields.pop('kind'))(**fields, **given)
+
+
+def file_name(name: str, most: int = 100) -> str:
+  """A name that every file system takes: odd characters as '_', a long end as its hash."""
+  if len(name) > most:
+    name = f'{name[:most - 20]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}'
+  return re.sub(r'[^\w.=,-]+', '_', name, flags=re.ASCII)

@@ -7,6 +7,7 @@ Files are written whole or not at all; metrics.jsonl grows by whole lines, and a
 from collections.abc import Iterator
 import contextlib
 import errno
+import fcntl
 import importlib.metadata
 import json
 import math
@@ -19,6 +20,7 @@ from latentmem.base.errors import InputError
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy')
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+TAKEN = (errno.EACCES, errno.EAGAIN)
 
 
 @contextlib.contextmanager
@@ -47,6 +49,22 @@ def is_full_disk(error: BaseException | None) -> bool:
       return True
     error = error.__cause__ or error.__context__
   return False
+
+
+@contextlib.contextmanager
+def held(folder: os.PathLike | str) -> Iterator[None]:
+  """Keeps other processes from holding the folder, until it is left or the process ends in whatever way.
+
+  Raises InputError where another one holds it. File systems that know no locks keep nobody out.
+  """
+  with open(pathlib.Path(folder) / '.lock', 'w') as file:
+    try:
+      fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      if error.errno in TAKEN:
+        raise InputError(f'Another process is writing to {folder}. Wait until it has ended, or stop it; the same '
+                         'command then goes on.') from None
+    yield
 
 
 def write_whole(path: os.PathLike | str, content: str | bytes) -> None:

@@ -18,6 +18,8 @@ from latentmem.base.errors import InputError
 
 HUBER = 1e-3
 STARTS = tuple(itertools.product((0.1, 0.3, 0.6, 1.0), (0.1, 0.3, 0.6, 1.0), (0.3, 0.6, 0.9)))
+# What exponents are looked for between.
+BOUNDS = (1e-3, 3.0)
 # Runs that cost the same up to this share are read as one budget.
 SAME = 0.1
 
@@ -45,6 +47,10 @@ class Law(NamedTuple):
   def frontier(self, budget, k: float = 6.0):
     """The least loss for a budget."""
     return self.loss(*self.best(budget, k))
+
+  def undetermined(self) -> list[str]:
+    """The exponents that ended where the search does: the runs do not say what they are."""
+    return [name for name in ('alpha', 'beta') if any(np.isclose(getattr(self, name), BOUNDS))]
 
 
 def fit(n_R, d_R, loss_R, starts=STARTS) -> Law:
@@ -94,7 +100,7 @@ class _Problem:
 
   def descend(self, start):
     return optimize.minimize(self.value, start, jac=True, method='L-BFGS-B', options=dict(maxiter=500, ftol=1e-12),
-                             bounds=[(None, None)] * 3 + [(1e-3, 3.0)] * 2)
+                             bounds=[(None, None)] * 3 + [BOUNDS] * 2)
 
   def law(self, at) -> Law:
     e, a, b, alpha, beta = map(float, at)

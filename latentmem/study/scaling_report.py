@@ -56,6 +56,7 @@ def report(points: list[dict], draws: int = 200) -> dict:
       law=law._asdict(), intervals=scaling.intervals(scaling.bootstrap(law, n, d, loss, draws)), runs=len(mine),
       k=float(np.median(flops / (n * d))), off=float(np.std(np.log(loss / law.loss(n, d)))),
       budgets=[float(flops.min()), float(flops.max())], sizes=[float(n.min()), float(n.max())],
+      lengths=[float(d.min()), float(d.max())], undetermined=law.undetermined(),
       same_budget=scaling.same_budget(n, flops, loss))
   return dict(points=points, groups=groups, compared=compared(groups))
 
@@ -63,7 +64,7 @@ def report(points: list[dict], draws: int = 200) -> dict:
 def compared(groups: dict, count: int = 4) -> list[dict]:
   """The least loss of each group at budgets that all of them span, and how it is best split.
 
-  `inside` says whether runs of that size were made, or the law is trusted beyond them.
+  `inside` says whether it lies between the sizes and the tokens of runs, or the law is trusted beyond them.
   """
   least = max(group['budgets'][0] for group in groups.values())
   most = min(group['budgets'][1] for group in groups.values())
@@ -73,8 +74,13 @@ def compared(groups: dict, count: int = 4) -> list[dict]:
       law = scaling.Law(**group['law'])
       n, d = law.best(budget, group['k'])
       rows.append(dict(flops=float(budget), group=name, parameters=float(n), tokens=float(d),
-                       loss=float(law.loss(n, d)), inside=bool(group['sizes'][0] <= n <= group['sizes'][1])))
+                       loss=float(law.loss(n, d)),
+                       inside=_between(n, group['sizes']) and _between(d, group['lengths'])))
   return rows
+
+
+def _between(value, ends) -> bool:
+  return bool(ends[0] <= value <= ends[1])
 
 
 def text(found: dict) -> str:
@@ -85,13 +91,16 @@ def text(found: dict) -> str:
                       for key, (low, high) in group['intervals'].items())
     lines += [f'{name}: {group["runs"]} runs, {group["k"]:.1f} operations a parameter and token, off by '
               f'{group["off"]:.2%}', f'  L = E + A / N^alpha + B / D^beta: {shown} (95 %)']
+    if group['undetermined']:
+      lines.append(f'  these runs do not determine {" and ".join(group["undetermined"])}, which ended at a bound '
+                   'of the search: more sizes and token counts, or runs further apart, would')
     lines += [f'  of {each["runs"]} runs of {each["flops"]:.2e} operations the best has {each["parameters"]:,.0f} '
               'parameters' for each in group['same_budget']]
   if found['compared']:
     lines.append('at equal compute, each with its best split:')
     lines += [f'  {row["flops"]:.2e} operations  {row["group"]:12} loss {row["loss"]:.4f}  with '
               f'{row["parameters"]:,.0f} parameters and {row["tokens"]:,.0f} tokens'
-              + ('' if row['inside'] else ', a size beyond the runs') for row in found['compared']]
+              + ('' if row['inside'] else ', which is beyond the runs') for row in found['compared']]
   elif len(found['groups']) > 1:
     lines.append('no budget is spanned by all groups, so that they cannot be compared at equal compute')
   return '\n'.join(lines)

@@ -56,7 +56,8 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
 
   Raises:
     NonFinite: past `settings.skips_allowed` updates in a row that were not finite, naming the layer.
-    InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk.
+    InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk, a run that
+      another process trains.
   """
   program = Program(model, settings, place)
   # What would be refused when it is scored, or read, is refused now.
@@ -68,6 +69,8 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
   first = jax.process_index() == 0
   preemption = preemption or Preemption()
   with contextlib.ExitStack() as stack:
+    if first:
+      stack.enter_context(records.held(run.path))
     stack.enter_context(preemption.guarded())
     checkpoints = stack.enter_context(Checkpoints(run, settings.keep, settings.keep_every))
     said = []

@@ -1,14 +1,12 @@
 """The first and the last page of a run's folder: what it was begun with, what it came to."""
 
-import hashlib
 import json
 import os
-import re
 
 import jax
 import numpy as np
 
-from latentmem.base import records
+from latentmem.base import naming, records
 from latentmem.base.errors import InputError
 from latentmem.train import meter
 
@@ -20,7 +18,7 @@ def begin(path: os.PathLike | str, config: dict, source) -> records.Run:
   that shall train together have other configs or data.
   """
   described = records.plain(source.describe())
-  _agree(os.fspath(path), config, described['fingerprint'])
+  _agree(dict(workdir=os.fspath(path), config=records.plain(config), data=dict(fingerprint=described['fingerprint'])))
   run = records.create(path, config) if jax.process_index() == 0 else records.Run(path)
   if jax.process_count() > 1:
     from jax.experimental import multihost_utils
@@ -36,18 +34,25 @@ def begin(path: os.PathLike | str, config: dict, source) -> records.Run:
   return run
 
 
-def _agree(path: str, config: dict, fingerprint: str) -> None:
-  """Raises InputError in every process, where one has another folder, config or other data than the first."""
+def _agree(mine: dict) -> None:
+  """Raises InputError in every process, where one has not what the first has."""
   if jax.process_count() == 1:
     return
+  first, *others = _gathered(mine)
+  for number, other in enumerate(others, 1):
+    differing = [f'{name} is {there!r}, not {here!r}' for name, here, there in records.differences(first, other)]
+    if differing:
+      raise InputError(f'process {number} of {1 + len(others)} differs from process 0: {"; ".join(differing[:5])}. '
+                       'All have to be given the same.')
+
+
+def _gathered(mine: dict) -> list[dict]:
+  """What every process gave, in the order of the processes."""
   from jax.experimental import multihost_utils
-  for what, text in (('run folder', path), ('config', json.dumps(records.plain(config))), ('data', fingerprint)):
-    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
-    digests = np.asarray(multihost_utils.process_allgather(digest))
-    others = np.flatnonzero((digests != digests[0]).any(1)).tolist()
-    if others:
-      raise InputError(f'process {", ".join(map(str, others))} of {len(digests)} has another {what} than process 0; '
-                       f'this one has {text if len(text) < 100 else text[:97] + "..."}.')
+  text = np.frombuffer(json.dumps(mine).encode(), np.uint8)
+  sizes = np.asarray(multihost_utils.process_allgather(np.array(len(text))))
+  texts = np.asarray(multihost_utils.process_allgather(np.pad(text, (0, sizes.max() - len(text)))))
+  return [json.loads(text[:size].tobytes()) for text, size in zip(texts, sizes)]
 
 
 def finish(run: records.Run, trained, source) -> dict:
@@ -90,7 +95,5 @@ def evaluated(run: records.Run, step: int, overrides: list[tuple[str, str]], sco
       step=step, overrides=dict(overrides), heldout=scores, data=source.describe(), versions=records.versions(),
       commit=records.commit(), machine=records.machine(jax.devices())))
   name = '-'.join([f'step={step}'] + [f'{field}={value}' for field, value in overrides])
-  if len(name) > 100:
-    name = f'{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}'
-  run.write(f'evaluations/{re.sub(r"[^A-Za-z0-9=.-]", "_", name)}.json', result)
+  run.write(f'evaluations/{naming.file_name(name)}.json', result)
   return result

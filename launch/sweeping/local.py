@@ -1,15 +1,16 @@
-"""Runs jobs on this machine, several at once, each on cores of its own."""
+"""Runs jobs on this machine, several at once, each on cores and GPUs of its own."""
 
 import os
 import pathlib
 import signal
 import subprocess
 
+from latentmem.base.errors import InputError
 from launch.sweeping.sweep import Job
 
 
 class Pool:
-  """Jobs that wait, run and have ended.
+  """Jobs that wait, run and have ended. Raises InputError where there is not a core, or a GPU, for each at once.
 
   Attributes:
     running: Processes by name.
@@ -20,8 +21,7 @@ class Pool:
     self.waiting, self.folder = list(jobs), folder
     self.running: dict[str, subprocess.Popen] = {}
     self.failed: dict[str, str] = {}
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
-    self._cores = [set(cores[i::parallel]) for i in range(parallel)]
+    self._cores, self._gpus = dealt(cores(), parallel, 'cores'), dealt(gpus(os.environ), parallel, 'GPUs')
     self._of: dict[str, int] = {}
     self._from: dict[str, int] = {}
 
@@ -50,14 +50,36 @@ class Pool:
       process.wait()
 
   def _begin(self, job: Job, i: int) -> None:
-    cores = self._cores[i]
-    settle = (lambda: os.sched_setaffinity(0, cores)) if cores else None
+    mine = self._cores[i]
+    settle = (lambda: os.sched_setaffinity(0, mine)) if mine else None
+    environ = dict(os.environ, CUDA_VISIBLE_DEVICES=','.join(self._gpus[i])) if self._gpus[i] else None
     with open(self.folder / f'{job.name}.log', 'ab') as log:
       self._from[job.name] = log.tell()
       # A group of its own, so that Ctrl-C reaches it once, through `stop`.
       self.running[job.name] = subprocess.Popen(job.command(self.folder), stdout=log, stderr=log, preexec_fn=settle,
-                                                start_new_session=True)
+                                                env=environ, start_new_session=True)
     self._of[job.name] = i
+
+
+def cores() -> list[int]:
+  """Cores that this process may use; none where the system does not pin."""
+  return sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else []
+
+
+def gpus(environ, devices: pathlib.Path = pathlib.Path('/dev')) -> list[str]:
+  """GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them."""
+  if environ.get('JAX_PLATFORMS') == 'cpu':
+    return []
+  if 'CUDA_VISIBLE_DEVICES' in environ:
+    return [name for name in environ['CUDA_VISIBLE_DEVICES'].split(',') if name]
+  return sorted((path.name.removeprefix('nvidia') for path in devices.glob('nvidia[0-9]*')), key=int)
+
+
+def dealt(units: list, parts: int, what: str) -> list[list]:
+  """Units dealt out to so many parts; none to each where there are none. Raises InputError where some get none."""
+  if 0 < len(units) < parts:
+    raise InputError(f'--parallel={parts} is more than the {len(units)} {what} that can be used here.')
+  return [units[i::parts] for i in range(parts)]
 
 
 def last_line(log: pathlib.Path, start: int = 0) -> str:

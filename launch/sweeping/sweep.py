@@ -8,11 +8,10 @@
 import importlib.util
 import json
 import pathlib
-import re
 import sys
 from typing import NamedTuple
 
-from latentmem.base import records
+from latentmem.base import naming, records
 from latentmem.base.errors import InputError
 from launch import shell
 
@@ -70,9 +69,17 @@ def _job(run: dict, path: str) -> Job:
   for field in fields:
     if wrong := shell.unknown(config, field):
       raise InputError(f'{path}: {wrong}')
+    _check_type(config, field, fields[field], path)
   choice = run['config'].rpartition('/')[2].replace('.py', '')
   shown = [choice, *(f'{name.rpartition(".")[2]}={value}' for name, value in fields.items())]
-  return Job(re.sub(r'[^\w.=,]+', '-', run.get('name') or '-'.join(shown)), run['config'], fields)
+  return Job(naming.file_name(run.get('name') or '-'.join(shown)), run['config'], fields)
+
+
+def _check_type(config, field: str, value, path: str) -> None:
+  try:
+    config.update_from_flattened_dict({field: value})
+  except (TypeError, ValueError) as error:
+    raise InputError(f'{path}: {field} cannot be {value!r}: {error}') from error
 
 
 def begin(folder: pathlib.Path, jobs: list[Job]) -> None:

@@ -107,3 +107,9 @@ def test_nothing_is_imported_until_asked_for(room):
 def test_of_what_is_wanted_a_kind_takes_what_it_has():
   assert memory.known_fields('titans', chunk=8, forget_to='start') == dict(chunk=8, forget_to='start')
   assert memory.known_fields('none', chunk=8, forget_to='start', name='x', parent=None) == dict(chunk=8)
+
+
+def test_file_names_are_such_and_stay_apart():
+  assert naming.file_name('model.width=3, a/b é') == 'model.width=3,_a_b_'
+  long, other = (naming.file_name('x' * 300 + end) for end in 'ab')
+  assert long != other and len(long) == len(other) < 100

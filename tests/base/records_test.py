@@ -3,6 +3,8 @@
 import json
 import os
 import resource
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -137,3 +139,12 @@ def test_what_a_run_ran_on_is_on_record():
   assert machine['devices'] == 8 and machine['cores'] >= 1
   assert records.versions()['jax'] == jax.__version__
   assert records.commit() is None or len(records.commit().rstrip('+')) == 40
+
+
+def test_a_folder_is_held_by_one_process(run):
+  held = ('import sys\nfrom latentmem.base import errors, records\ntry:\n  with records.held(sys.argv[1]):\n    pass\n'
+          'except errors.InputError as error:\n  sys.exit(str(error))')
+  other = lambda: subprocess.run([sys.executable, '-c', held, run.path], capture_output=True, text=True)
+  with records.held(run.path):
+    assert f'Another process is writing to {run.path}' in other().stderr
+  assert other().returncode == 0

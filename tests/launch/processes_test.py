@@ -65,7 +65,7 @@ def test_flags_that_do_not_say_all_are_refused(tmp_path, flags, message):
 def test_another_config_is_refused_by_both_and_nothing_is_written(tmp_path):
   said, codes = ended(start(tmp_path / 'run', '--config.seed=1'))
   assert codes == [2, 2] and not (tmp_path / 'run').exists()
-  assert all('process 1 of 2 has another config than process 0' in text for text in said)
+  assert all('process 1 of 2 differs from process 0: config.seed is 1, not 0' in text for text in said)
 
 
 @pytest.mark.multiprocess

@@ -8,8 +8,9 @@ from latentmem.study import scaling, scaling_report
 LAW = scaling.Law(1.2, 40.0, 300.0, 0.35, 0.37)
 
 
-def group(k=6.0, budgets=(1e12, 1e14), sizes=(1e4, 1e6)):
-  return dict(law=LAW._asdict(), intervals={}, runs=9, k=k, off=0.0, budgets=budgets, sizes=sizes, same_budget=[])
+def group(k=6.0, budgets=(1e12, 1e14), sizes=(1e4, 1e6), lengths=(1e5, 1e10)):
+  return dict(law=LAW._asdict(), intervals={}, runs=9, k=k, off=0.0, budgets=budgets, sizes=sizes,
+              lengths=lengths, undetermined=[], same_budget=[])
 
 
 def test_budgets_are_those_that_all_span():
@@ -19,12 +20,20 @@ def test_budgets_are_those_that_all_span():
     assert one['loss'] == pytest.approx(LAW.frontier(one['flops'], 6.0)) and one['loss'] < other['loss']
 
 
-def test_a_size_beyond_the_runs_is_said_to_be():
+@pytest.mark.parametrize('beyond', [dict(sizes=(1e4, 2e4)), dict(lengths=(1e4, 2e4))])
+def test_what_is_beyond_the_runs_is_said_to_be(beyond):
   assert all(row['inside'] for row in scaling_report.compared(dict(a=group())))
-  rows = scaling_report.compared(dict(a=group(sizes=(1e4, 2e4))))
+  rows = scaling_report.compared(dict(a=group(**beyond)))
   assert not any(row['inside'] for row in rows)
   told = scaling_report.text(dict(groups=dict(a=group()), compared=rows))
-  assert told.count('a size beyond the runs') == len(rows)
+  assert told.count('which is beyond the runs') == len(rows)
+
+
+def test_a_law_at_a_bound_is_said_to_be():
+  law = LAW._replace(beta=scaling.BOUNDS[1])
+  assert law.undetermined() == ['beta'] and not LAW.undetermined()
+  told = scaling_report.text(dict(groups=dict(a=group() | dict(undetermined=['beta'])), compared=[]))
+  assert 'these runs do not determine beta' in told
 
 
 def test_groups_without_a_budget_in_common_are_not_compared():

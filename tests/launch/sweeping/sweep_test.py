@@ -63,6 +63,7 @@ def test_what_runs_is_saved_when_the_sweep_is_stopped(tmp_path):
 
 @pytest.mark.parametrize('runs, said', [
     ("[dict(config='configs/recall.py', **{'model.widht': 3})]", "no field 'widht' in model .did you mean 'width'"),
+    ("[dict(config='configs/recall.py', **{'model.width': 'wide'})]", "model.width cannot be 'wide'"),
     ("[dict(seed=1)]", 'no field `config`'), ('[]', 'has no runs'),
     ("[dict(config='configs/no.py')]", 'configs/no.py cannot be read'),
     ("[dict(config='configs/recall.py')] * 2", 'several runs called recall')])
@@ -94,6 +95,31 @@ def test_a_table_has_a_line_a_run():
   stands = [sweep.Status('done', 10, 1.5, 7.0), sweep.Status('begun', 4, 2.25, 3.0), sweep.Status('waiting')]
   lines = sweep.table(jobs, stands, {'two'}, {'three': 'error: no'}).splitlines()
   assert [line.split()[1] for line in lines] == ['done', 'running', 'failed'] and '1.500 bits' in lines[0]
+
+
+def test_a_sweep_runs_once_at_a_time(tmp_path):
+  file = written(tmp_path, f"[{TINY}'train.steps': 1}}, name='one')]")
+  holder = 'import sys; from latentmem.base import records\nwith records.held(sys.argv[1]): print(flush=True); input()'
+  with subprocess.Popen([sys.executable, '-c', holder, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                        cwd=ROOT) as other:
+    other.stdout.readline()
+    done = launch('sweep', f'--sweep={file}', f'--workdir={tmp_path}')
+    other.communicate(b'\n')
+  assert done.returncode == 2 and f'Another process is writing to {tmp_path}' in done.stderr
+
+
+def test_units_are_dealt_out():
+  assert local.dealt(['0', '1', '2'], 2, 'GPUs') == [['0', '2'], ['1']] and local.dealt([], 2, 'GPUs') == [[], []]
+  with pytest.raises(InputError, match='parallel=3 is more than the 2 cores'):
+    local.dealt([0, 1], 3, 'cores')
+
+
+def test_gpus_are_those_that_may_be_used(tmp_path):
+  for name in ('nvidia0', 'nvidia1', 'nvidia10', 'nvidiactl'):
+    (tmp_path / name).touch()
+  assert local.gpus({}, tmp_path) == ['0', '1', '10'] and local.gpus({}, tmp_path / 'none') == []
+  assert local.gpus(dict(CUDA_VISIBLE_DEVICES='3,GPU-5'), tmp_path) == ['3', 'GPU-5']
+  assert local.gpus(dict(CUDA_VISIBLE_DEVICES='3', JAX_PLATFORMS='cpu'), tmp_path) == []
 
 
 def test_the_last_line_of_a_log_is_its_error(tmp_path):
