@@ -9,8 +9,6 @@ Writes OUT.json and OUT.png.
 """
 
 import pathlib
-import shlex
-import sys
 
 from absl import flags
 
@@ -42,10 +40,9 @@ def main():
     if flag.present and flag not in used:
       raise InputError(f'--{flag.name} says nothing to the suite {_SUITE.value!r}; it is for memory.')
   record = suite(_whole_numbers(_LENGTHS) or lengths)
-  flags_given = shlex.join(a for a in sys.argv[1:] if not a.startswith('--out'))
-  records.write_json(out.with_suffix('.json'), dict(command=f'python -m launch.bench {flags_given}', **record))
+  records.write_json(shell.ending(out, '.json'), dict(command=shell.command('bench'), **record))
   from latentmem.study import bench_figure, figures
-  records.write_whole(out.with_suffix('.png'), figures.png(bench_figure.draw(record)))
+  records.write_whole(shell.ending(out, '.png'), figures.png(bench_figure.draw(record)))
   print(f'{out}.json and {out}.png')
 
 

@@ -35,9 +35,9 @@ def main():
     raise InputError(f'None of {len(points)} runs has ended; there is nothing to fit yet.')
   report = scaling_report.report(ended, _DRAWS.value)
   told = scaling_report.text(report)
-  records.write_json(out.with_suffix('.json'), report)
-  records.write_whole(out.with_suffix('.txt'), told + '\n')
-  records.write_whole(out.with_suffix('.png'), figures.png(scaling_report.draw(report)))
+  records.write_json(shell.ending(out, '.json'), report)
+  records.write_whole(shell.ending(out, '.txt'), told + '\n')
+  records.write_whole(shell.ending(out, '.png'), figures.png(scaling_report.draw(report)))
   print(told)
 
 

@@ -41,10 +41,10 @@ def main():
     print(search.line(made[-1], topology), flush=True)
   text, best = search.told(made, topology, config)
   from latentmem.study import figures, plan_figure
-  record = search.record(made, topology, config) | dict(
+  record = dict(command=shell.command('plan')) | search.record(made, topology, config) | dict(
       versions=records.versions(), commit=records.commit(), date=datetime.date.today().isoformat())
-  records.write_json(out.with_suffix('.json'), record)
-  records.write_whole(out.with_suffix('.png'), figures.png(plan_figure.draw(record)))
+  records.write_json(shell.ending(out, '.json'), record)
+  records.write_whole(shell.ending(out, '.png'), figures.png(plan_figure.draw(record)))
   print(f'{text}\n{out}.json and {out}.png')
   return 0 if best else 1
 

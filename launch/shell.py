@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import sys
 
 from absl import app, flags, logging
@@ -71,6 +72,11 @@ def _read_as(old, text: str, path: str):
     raise InputError(f'config.{path}={text}: it is a {type(old).__name__}, now {old!r}.') from None
 
 
+def command(launcher: str) -> str:
+  """What was given to start this process, but for where the result goes: what a record keeps."""
+  return f'python -m launch.{launcher} {shlex.join(a for a in sys.argv[1:] if not a.startswith("--out"))}'
+
+
 def fail(message: str) -> None:
   """Prints an error and leaves with code 2."""
   print(f'error: {message}', file=sys.stderr, flush=True)
@@ -85,6 +91,11 @@ def writable(path: pathlib.Path) -> None:
       raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
   except OSError as error:
     raise InputError(f'{path} cannot be written: {error.strerror}.') from error
+
+
+def ending(path: pathlib.Path, end: str) -> pathlib.Path:
+  """`path` with `end` behind it, whatever dots are in its name; in the place of '.json', where it was given with that."""
+  return path.with_name(path.name.removesuffix('.json') + end)
 
 
 def define_config() -> flags.FlagHolder:

@@ -177,10 +177,10 @@ class Base(nn.Module):
     way = (self.alone if length == 1 else self.in_turn if not parallel else
            functools.partial(self.in_chunks, aligned=aligned) if not whole else
            self.many_in_pieces if apart else self.many_whole)
-    if self.is_mutable_collection('telemetry'):
+    if asked_for(self, 'telemetry'):
       read = lambda drive_BT: way(cell, drive_BT, fresh, reset_BT, *below)[:2]
       self._tell('telemetry', self.watch(cell, drive_BT, fresh, reset_BT, read))
-    if self.is_mutable_collection('costs'):
+    if asked_for(self, 'costs'):
       self._tell('costs', self.costs(drive_BT))
     cell, y_BT, *lent = way(cell, drive_BT, fresh, reset_BT, *below)
     return dict(tail=tail, cell=cell), self.answer(y_BT, x_BTD).astype(x_BTD.dtype), *lent
@@ -210,6 +210,11 @@ class Base(nn.Module):
     drive_BT, reset_BT = jax.tree.map(lay, (drive_BT, reset_BT))
     cell, y_BT, *lent = self.many(cell, drive_BT, fresh, reset_BT, *below)
     return cell, take(y_BT), *lent
+
+
+def asked_for(module: nn.Module, collection: str) -> bool:
+  """Whether the caller wants what `module` tells beside its answers. `init` makes parameters, and nothing else."""
+  return module.is_mutable_collection(collection) and not module.is_initializing()
 
 
 def shift_by(start_B: jax.Array, length: int, padded: int):

@@ -53,5 +53,4 @@ class Base(nn.Module):
 
 def init_params(model: Base, key: jax.Array) -> dict:
   """The model's parameters at the start of training, {'params': ...}: what `model.apply` takes first."""
-  init = jax.jit(lambda key: model.init(key, jnp.zeros((1, 1), jnp.int32), method='first', mutable=['params']))
-  return {'params': init(key)['params']}
+  return jax.jit(lambda key: model.init(key, jnp.zeros((1, 1), jnp.int32), method='first'))(key)

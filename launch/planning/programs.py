@@ -19,6 +19,9 @@ from launch.planning import chips, hlo
 # Fields of a batch and their types, all [B, T].
 BATCH = dict(tokens_BT=jnp.int32, targets_BT=jnp.int32, weights_BT=jnp.float32, reset_BT=jnp.bool_,
              position_BT=jnp.int32)
+# The compiler would look for a TPU, tell at length that there is none, and let no other process compile beside it.
+COMPILE_ONLY = dict(TPU_SKIP_MDS_QUERY='1', TPU_ACCELERATOR_TYPE='v5litepod-4', TPU_WORKER_HOSTNAMES='localhost',
+                    ALLOW_MULTIPLE_LIBTPU_LOAD='1')
 UNITS = dict(K=2**10, M=2**20, G=2**30, T=2**40)
 
 
@@ -71,7 +74,8 @@ class Plan(NamedTuple):
 
 def devices_of(topology: chips.Topology) -> list:
   """The devices of a topology, which can be compiled for. Raises InputError where this machine has no compiler."""
-  os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
+  for name, value in COMPILE_ONLY.items():
+    os.environ.setdefault(name, value)
   from jax.experimental import topologies
   if topology.chip.platform != 'tpu':
     raise InputError(f'{topology.name} cannot be compiled for without a GPU; TPU topologies can. Examples: '

@@ -72,3 +72,9 @@ def test_mistakes_exit_2_with_one_error(args, said):
                        env=dict(os.environ, JAX_PLATFORMS='cpu'))
   assert run.returncode == 2
   assert run.stderr.startswith('error: ') and said in run.stderr and 'Traceback' not in run.stderr
+
+
+@pytest.mark.parametrize('given, path', [('runs/plan', 'runs/plan.png'), ('runs/plan-1.3b', 'runs/plan-1.3b.png'),
+                                         ('a.json', 'a.png')])
+def test_an_ending_comes_behind_the_name(given, path):
+  assert str(shell.ending(pathlib.Path(given), '.png')) == path

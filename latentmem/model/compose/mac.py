@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 from latentmem.base import arrays
 from latentmem.base.errors import InputError
+from latentmem.memory.interface import asked_for
 from latentmem.model import blocks
 from latentmem.model.compose import interface
 from latentmem.ops import attention, pieces
@@ -86,20 +87,20 @@ class Mac(interface.Attentive):
       state, y_BNUD = pieces.handed_over(read, params, state, inputs, (), lay(reset_BT))
       return state, take(y_BNUD)
     state, y_BNUD = self.in_turn(state, inputs, parallel, aligned, whole)
-    if self.remembers and self.is_mutable_collection('telemetry'):
+    if self.remembers and asked_for(self, 'telemetry'):
       for name, value_BNU in self.memory.variables.get('telemetry', {}).items():
         # What comes once a call comes once a group here.
         per_token = value_BNU.shape[2] == y_BNUD.shape[2]
         flat = take(value_BNU) if per_token else value_BNU.reshape((batch, -1) + value_BNU.shape[3:])
         self.memory.put_variable('telemetry', name, flat)
-    if self.remembers and self.is_mutable_collection('costs'):
+    if self.remembers and asked_for(self, 'costs'):
       for name, value_N in self.memory.variables.get('costs', {}).items():
         self.memory.put_variable('costs', name, jnp.mean(value_N))
     return state, take(y_BNUD)
 
   def _apart(self, length) -> bool:
     """Whether whole segments lie on each of several devices, and nothing is asked for but answers."""
-    told = self.is_mutable_collection('telemetry') or self.memory_fields.get('write_cost')
+    told = asked_for(self, 'telemetry') or self.memory_fields.get('write_cost')
     return pieces.count() > 1 and length % (pieces.count() * self.segment) == 0 and not told
 
   def in_turn(self, state, inputs, parallel, aligned, whole):
