@@ -94,7 +94,7 @@ def writable(path: pathlib.Path) -> None:
 
 
 def ending(path: pathlib.Path, end: str) -> pathlib.Path:
-  """`path` with `end` behind it, whatever dots are in its name; in the place of '.json', where it was given with that."""
+  """`path` with `end` behind its name, whatever dots are in that; in the place of '.json', where it was given so."""
   return path.with_name(path.name.removesuffix('.json') + end)
 
 
