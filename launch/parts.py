@@ -88,9 +88,6 @@ def mesh(data: int = 1, fsdp: int = -1, tensor: int = 1, sequence: int = 1, rows
   if jax.process_count() > 1 and made.size < len(jax.devices()):
     raise InputError(f'A mesh of {made.size} devices leaves out some of the {len(jax.devices())} that '
                      f'{jax.process_count()} processes have; mesh.fsdp=-1 takes all, with rows a multiple of them.')
-  if any(len({device.process_index for device in row}) > 1 for row in made.devices.reshape(-1, sequence)):
-    raise InputError(f'mesh.sequence={sequence} lays a row over several processes, each of which reads whole rows; '
-                     f'up to {jax.local_device_count()} devices are in one.')
   return made
 
 

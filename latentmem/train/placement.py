@@ -62,17 +62,18 @@ class Placement:
     return [i for i, devices in enumerate(rows) if any(device.process_index == process for device in devices)]
 
   def batch(self, batch: dict) -> dict:
-    """A process's numpy rows as global arrays."""
-    put = lambda x: jax.make_array_from_process_local_data(self.tokens, x)
+    """A process's numpy rows as global arrays. Where others hold parts of the same rows, each gives them whole."""
+    _, shares = self.share()
+    put = lambda x: jax.make_array_from_process_local_data(self.tokens, x, (shares * x.shape[0], *x.shape[1:]))
     return {name: put(x) for name, x in batch.items()}
 
   def local(self, x_BT: jax.Array) -> np.ndarray:
-    """This process's rows of a global array."""
+    """This process's rows of a global array, each of them whole; all processes have to ask."""
     if x_BT.is_fully_addressable:
       return np.asarray(x_BT)
-    pieces = {tuple(at.start or 0 for at in shard.index): np.asarray(shard.data) for shard in x_BT.addressable_shards}
-    rows = sorted({row for row, _ in pieces})
-    return np.concatenate([np.concatenate([pieces[at] for at in sorted(pieces) if at[0] == row], 1) for row in rows])
+    x_BT = jax.device_put(x_BT, NamedSharding(self.mesh, PartitionSpec(sharding.ROWS)))
+    pieces = {shard.index[0].start or 0: np.asarray(shard.data) for shard in x_BT.addressable_shards}
+    return np.concatenate([pieces[row] for row in sorted(pieces)])
 
   def of_params(self, model, params):
     """Shardings of parameters (or of their shapes), by the model's layout."""

@@ -17,12 +17,12 @@ from tests.train import small
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def together(workdir, leave=-1, processes=2, devices=2):
+def together(workdir, leave=-1, processes=2, devices=2, mesh=4, sequence=1):
   with socket.socket() as free:
     free.bind(('localhost', 0))
     port = free.getsockname()[1]
   script = ROOT / 'tests/train/one_of_several.py'
-  command = lambda i: [sys.executable, *map(str, (script, workdir, port, i, processes, devices, leave))]
+  command = lambda i: [sys.executable, *map(str, (script, workdir, port, i, processes, devices, leave, mesh, sequence))]
   env = dict(os.environ, JAX_PLATFORMS='cpu', PYTHONPATH=str(ROOT))
   start = lambda i: subprocess.Popen(command(i), cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
@@ -44,6 +44,17 @@ def test_two_processes_equal_one_and_resume_exactly(tmp_path):
   # Float32 sums over other groups of rows.
   np.testing.assert_allclose(loss(two), loss(one), rtol=1e-3)
   assert two.metrics('heldout')[-1]['examples'] == one.metrics('heldout')[-1]['examples'] == 16
+
+
+@pytest.mark.multiprocess
+def test_rows_may_lie_across_processes(tmp_path):
+  together(tmp_path / 'two', processes=2, devices=1, mesh=1, sequence=2)
+  two = records.read(tmp_path / 'two')
+  one, _ = small.run(tmp_path / 'one', small.config())
+  loss = lambda run: [line['loss'] for line in run.metrics('train')]
+  np.testing.assert_allclose(loss(two), loss(one), rtol=1e-3)
+  assert two.metrics('heldout')[-1]['examples'] == one.metrics('heldout')[-1]['examples'] == 16
+  assert two.metrics('heldout')[-1]['accuracy'] == pytest.approx(one.metrics('heldout')[-1]['accuracy'], abs=0.1)
 
 
 @pytest.mark.multiprocess
