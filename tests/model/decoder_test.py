@@ -215,3 +215,11 @@ def test_attention_carries_its_context_and_no_more():
           'decoder', width=32, compose=dict(kind='attention', **chosen))), jax.random.key(0)))
   assert arrays.bytes_of(shapes(window=16)) == 2 * (2 * 16 * 32 * 4 + 4)
   assert arrays.bytes_of(shapes(context=64)) == 2 * (2 * 64 * 32 * 4 + 4)
+
+
+@pytest.mark.parametrize('kind', ['mac', 'mag'])
+def test_init_makes_parameters_and_nothing_else(kind):
+  it = model.make('decoder', vocab=8, width=8, layers=1, compose=dict(kind=kind, heads=2) | (
+      dict(segment=4) if kind == 'mac' else {}), memory=dict(kind='titans', heads=2, chunk=2))
+  assert set(jax.eval_shape(lambda key: it.init(key, jnp.zeros((1, 4), int), method='first'), jax.random.key(0))) == {
+      'params'}
