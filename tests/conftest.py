@@ -13,10 +13,12 @@ os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(pathlib.Path(tempfile.gettempdir()) / 'latentmem_test_cache'))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.5')
 os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', 'true')
-# Eight fake devices on few and busy cores may come late to where they meet; XLA aborts the process after 40 s.
+# Eight fake devices on few and busy cores may come late to where they meet; XLA aborts the process after 40 s. Where
+# each may choose its own order among what is ready, one can wait in another collective than the rest, for ever.
 os.environ['XLA_FLAGS'] = ' '.join((
-    os.environ.get('XLA_FLAGS', ''), '--xla_cpu_collective_call_terminate_timeout_seconds=600',
-    '--xla_cpu_collective_call_warn_stuck_timeout_seconds=300'))
+    os.environ.get('XLA_FLAGS', ''), '--xla_cpu_collective_call_terminate_timeout_seconds=180',
+    '--xla_cpu_collective_call_warn_stuck_timeout_seconds=90',
+    '--xla_cpu_enable_concurrency_optimized_scheduler=false'))
 
 import jax
 import pytest

@@ -53,4 +53,6 @@ class Base(nn.Module):
 
 def init_params(model: Base, key: jax.Array) -> dict:
   """The model's parameters at the start of training, {'params': ...}: what `model.apply` takes first."""
-  return jax.jit(lambda key: model.init(key, jnp.zeros((1, 1), jnp.int32), method='first'))(key)
+  # A layer of somebody else's may tell things while it is made.
+  init = jax.jit(lambda key: model.init(key, jnp.zeros((1, 1), jnp.int32), method='first', mutable=['params']))
+  return {'params': init(key)['params']}

@@ -52,7 +52,7 @@ def test_a_run_folder_is_whole(folder):
   run = records.read(folder / 'run')
   names = {p.name for p in run.path.iterdir()}
   assert names == {'config.json', 'data.json', 'metrics.jsonl', 'result.json', 'checkpoints', 'sample.txt',
-                   'passage.json', 'report.html', 'figures'}
+                   'passage.json', 'report.html', 'figures', '.lock'}
   assert run.config['model']['memory']['chunk'] == 8 and run.config['model']['vocab'] == 256
   wanted = {'heldout', 'parameters', 'state_bytes', 'tokens', 'seconds', 'tokens_per_s', 'flops', 'peak_memory', 'seed',
             'versions', 'commit', 'machine', 'steps'}
