@@ -69,7 +69,7 @@ class Room:
 
 
 def file_name(name: str, most: int = 100) -> str:
-  """A name that every file system takes: odd characters as '_', a long end as its hash."""
+  """A name that every file system and a list with commas take: odd characters as '_', a long end as its hash."""
   if len(name) > most:
     name = f'{name[:most - 20]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}'
-  return re.sub(r'[^\w.=,-]+', '_', name, flags=re.ASCII)
+  return re.sub(r'[^\w.=-]+', '_', name, flags=re.ASCII)

@@ -3,6 +3,8 @@
 B rows.
 """
 
+import functools
+
 import jax
 from jax.sharding import NamedSharding, PartitionSpec
 import numpy as np
@@ -61,10 +63,14 @@ class Placement:
     rows = self.mesh.devices.reshape(sharding.sharing(self.mesh), -1)
     return [i for i, devices in enumerate(rows) if any(device.process_index == process for device in devices)]
 
+  @functools.cached_property
+  def _shares(self) -> int:
+    return self.share()[1]
+
   def batch(self, batch: dict) -> dict:
     """A process's numpy rows as global arrays. Where others hold parts of the same rows, each gives them whole."""
-    _, shares = self.share()
-    put = lambda x: jax.make_array_from_process_local_data(self.tokens, x, (shares * x.shape[0], *x.shape[1:]))
+    whole = lambda x: (self._shares * x.shape[0], *x.shape[1:])
+    put = lambda x: jax.make_array_from_process_local_data(self.tokens, x, whole(x))
     return {name: put(x) for name, x in batch.items()}
 
   def local(self, x_BT: jax.Array) -> np.ndarray:
