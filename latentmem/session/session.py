@@ -23,9 +23,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from latentmem.bank import format as bank_format
 from latentmem.base import arrays, records
 from latentmem.base.errors import InputError
-from latentmem.session import sample, state_file
+from latentmem.session import sample
 
 KIND = 'session'
 
@@ -108,7 +109,7 @@ class Session:
     Raises InputError where the disk is full or the path cannot be written; what was there stays.
     """
     notes = dict(self._identity, kind=KIND, position=str(self.position))
-    state_file.write(path, _named(jax.device_get(self._live())), notes)
+    bank_format.write(path, _named(jax.device_get(self._live())), notes)
 
   def load(self, path: os.PathLike | str) -> None:
     """Goes on from a state that `save` wrote.
@@ -116,7 +117,7 @@ class Session:
     Raises InputError where the file is missing, damaged or no session's, or was written by another model; the session
     then stays as it was.
     """
-    arrays, notes = state_file.read(path)
+    arrays, notes = bank_format.read(path)
     if notes.get('kind') != KIND:
       raise InputError(f'{path} holds a {notes.get("kind")!r}, not a {KIND!r}.')
     self._check_model(path, notes)

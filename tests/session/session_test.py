@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from latentmem import model
+from latentmem.bank import format as bank_format
 from latentmem.base.errors import InputError
 from latentmem.model import interface
-from latentmem.session import sample, session, state_file
+from latentmem.session import sample, session
 
 PIECE = 8
 DRAWN = sample.Sampler(temperature=1.0)
@@ -184,8 +185,8 @@ def saved(fresh, tmp_path_factory):
 
 def rewritten(path, folder, arrays=(), **notes):
   """The same file with some arrays and notes changed, and the checksum that belongs to it."""
-  old_arrays, old_notes = state_file.read(path)
-  state_file.write(folder / 'changed', old_arrays | dict(arrays), old_notes | notes)
+  old_arrays, old_notes = bank_format.read(path)
+  bank_format.write(folder / 'changed', old_arrays | dict(arrays), old_notes | notes)
   return folder / 'changed'
 
 
@@ -208,7 +209,7 @@ def test_a_refused_state_leaves_the_session_as_it_was(saved, fresh, tmp_path):
   live = fresh.fork()
   live.feed(DOCUMENT[:9])
   before = bits(live), live.position
-  arrays, _ = state_file.read(saved)
+  arrays, _ = bank_format.read(saved)
   name = next(n for n in arrays if n.startswith('carry') and arrays[n].size)
   wrong = [
       dict(kind='person'), dict(position='-1'), dict(position='many'), dict(position='0'), dict(fingerprint='0'),

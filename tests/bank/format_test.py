@@ -11,9 +11,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from latentmem.base import records
+from latentmem.bank import format as bank_format
+from latentmem.base import records, safetensors
 from latentmem.base.errors import InputError
-from latentmem.session import state_file
 
 ARRAYS = {
     'carry/0': np.array([True]),
@@ -26,28 +26,28 @@ NOTES = {'kind': 'session', 'who': 'wrote "checksum": "' + '0' * 64 + '" ü'}
 
 def written(folder):
   path = folder / 'state'
-  state_file.write(path, ARRAYS, NOTES)
+  bank_format.write(path, ARRAYS, NOTES)
   return path
 
 
 def forged(header, data=b'', text=None):
   """A file with any header, and the checksum that belongs to it."""
   if isinstance(header, dict):
-    notes = {'format': state_file.FORMAT, 'version': state_file.VERSION, 'checksum': state_file.UNKNOWN}
+    notes = {'format': bank_format.FORMAT, 'version': bank_format.VERSION, 'checksum': bank_format.UNKNOWN}
     header = {'__metadata__': notes} | header
   text = json.dumps(header).encode() if text is None else text
   content = struct.pack('<Q', len(text)) + text + data
-  return content.replace(state_file.UNKNOWN.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
+  return content.replace(bank_format.UNKNOWN.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
 
 
 def read(folder, content):
   path = folder / 'forged'
   path.write_bytes(content)
-  return state_file.read(path)
+  return bank_format.read(path)
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
-  arrays, notes = state_file.read(written(tmp_path))
+  arrays, notes = bank_format.read(written(tmp_path))
   assert arrays.keys() == ARRAYS.keys()
   for name, want in ARRAYS.items():
     assert (arrays[name].dtype, arrays[name].shape) == (want.dtype, want.shape)
@@ -64,7 +64,7 @@ def test_the_layout_is_that_of_safetensors(tmp_path):
   assert {n: h['dtype'] for n, h in header.items()} == {
       'carry/0': 'BOOL', 'carry/a': 'F32', 'carry/b': 'BOOL', 'carry/c': 'BF16', 'carry/d': 'F16', 'position': 'I32'}
   for name, told in header.items():
-    assert told['data_offsets'][0] % state_file.DTYPES[told['dtype']].itemsize == 0, name
+    assert told['data_offsets'][0] % safetensors.DTYPES[told['dtype']].itemsize == 0, name
   begin, end = header['carry/a']['data_offsets']
   assert content[8 + length:][begin:end] == ARRAYS['carry/a'].tobytes()
 
@@ -103,9 +103,9 @@ def test_arrays_that_share_bytes_are_refused(tmp_path):
     (forged({}, text=b'[' * 100_000), 'not JSON'), (forged({}, text=b'\xff\xfe'), 'not JSON'),
     (forged([1]), 'is a list'), (forged({}, text=b'{}'), 'no state file'),
     (forged({'__metadata__': {'format': 'other'}}), 'no state file'), (forged({'__metadata__': 'x'}), 'no state file'),
-    (forged({'__metadata__': {'format': state_file.FORMAT, 'version': '2'}}), "format version '2'"),
-    (forged({'__metadata__': {'format': state_file.FORMAT, 'version': '1'}}), 'no checksum'),
-    (forged({'__metadata__': {'format': state_file.FORMAT, 'version': '1', 'checksum': state_file.UNKNOWN, 'x': 1}}),
+    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '2'}}), "format version '2'"),
+    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '1'}}), 'no checksum'),
+    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '1', 'checksum': bank_format.UNKNOWN, 'x': 1}}),
      'not text')])
 def test_what_is_no_state_file_is_refused(tmp_path, content, said):
   with pytest.raises(InputError, match=said):
@@ -115,7 +115,7 @@ def test_what_is_no_state_file_is_refused(tmp_path, content, said):
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
   for path in (tmp_path / 'nowhere', tmp_path):
     with pytest.raises(InputError, match=f'{path} cannot be read'):
-      state_file.read(path)
+      bank_format.read(path)
 
 
 @pytest.fixture(scope='module')
@@ -156,7 +156,7 @@ anything = st.recursive(
     max_leaves=5)
 number = st.one_of(st.integers(0, 9), st.integers(), anything)
 told = st.one_of(anything, st.fixed_dictionaries(dict(
-    dtype=st.one_of(st.sampled_from(sorted(state_file.DTYPES)), anything),
+    dtype=st.one_of(st.sampled_from(sorted(safetensors.DTYPES)), anything),
     shape=st.one_of(st.lists(number, max_size=4), anything),
     data_offsets=st.one_of(st.lists(number, min_size=2, max_size=2), anything))))
 
@@ -187,11 +187,11 @@ def test_a_full_disk_is_told_and_the_older_file_stays(tmp_path, monkeypatch, cal
     raise OSError(28, os.strerror(28))
   monkeypatch.setattr(records.os, call, full)
   with pytest.raises(InputError, match='no space left to write .*state'):
-    state_file.write(path, {'a': np.zeros(3)}, {})
+    bank_format.write(path, {'a': np.zeros(3)}, {})
   assert path.read_bytes() == before
   assert os.listdir(tmp_path) == ['state']
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
   with pytest.raises(InputError, match='cannot be written'):
-    state_file.write(tmp_path / 'nowhere' / 'state', ARRAYS, {})
+    bank_format.write(tmp_path / 'nowhere' / 'state', ARRAYS, {})

@@ -1,0 +1,1 @@
+"""Memory states that outlive a process."""
