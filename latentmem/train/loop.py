@@ -45,7 +45,7 @@ class Trained(NamedTuple):
 
 
 def train(run: records.Run, model, source, settings: Train, scored: Evaluate, seed: int, place: Placement,
-          preemption: Preemption | None = None, show: bool = True) -> Trained:
+          preemption: Preemption | None = None, show: bool = True, frozen: dict | None = None) -> Trained:
   """Trains `model` on `source` into `run`, from the run's last checkpoint where it has one.
 
   Args:
@@ -53,13 +53,14 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     seed: Of parameters, of randomness in training, and of the order of the data.
     preemption: Asked after every step whether to leave; it then saves and returns.
     show: Whether this process shows progress.
+    frozen: Variables beside the parameters that are read and never moved, already placed; not saved.
 
   Raises:
     NonFinite: past `settings.skips_allowed` updates in a row that were not finite, naming the layer.
     InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk, a run that
       another process trains.
   """
-  program = Program(model, settings, place)
+  program = Program(model, settings, place, frozen)
   # What would be refused when it is scored, or read, is refused now.
   place.check(scored.rows, scored.length or settings.length)
   mine = dict(zip(('align', 'shard', 'shards'), (model.align, *place.share())))
@@ -140,7 +141,8 @@ class _Loop:
     self.settle(state)
     self.clock.stop()
     if score:
-      self.write(step, 'heldout', **heldout(self.program.model, state.params, self.source, self.program.place,
+      program = self.program
+      self.write(step, 'heldout', **heldout(program.model, state.params | program.frozen, self.source, program.place,
                                             self.scored, s.length))
     if save:
       self.run.sync()

@@ -21,17 +21,18 @@ class Program:
 
   Attributes:
     shapes: Of the train state, with shardings.
+    frozen: Variables that stay as they are, already placed.
   """
 
-  def __init__(self, model, settings: Train, place: Placement):
+  def __init__(self, model, settings: Train, place: Placement, frozen: dict | None = None):
     place.check(settings.rows, settings.length)
-    self.model, self.settings, self.place = model, settings, place
+    self.model, self.settings, self.place, self.frozen = model, settings, place, frozen or {}
     self._optimizer = optim.adamw(settings.weight_decay, settings.undecayed, settings.beta1, settings.beta2,
                                   settings.epsilon)
-    self._create = lambda key: states.create(model, self._optimizer, settings.rows, key)
-    shapes = jax.eval_shape(self._create, jax.random.key(0))
-    self._axes = states.batch_axes(model, shapes.params)
-    self._shardings = place.of_state(model, self._optimizer, shapes, settings.rows)
+    self._create = lambda key, frozen: states.create(model, self._optimizer, settings.rows, key, frozen)
+    shapes = jax.eval_shape(self._create, jax.random.key(0), self.frozen)
+    self._axes = states.batch_axes(model, shapes.params | self.frozen)
+    self._shardings = place.of_state(model, self._optimizer, shapes, settings.rows, self.frozen)
     self.shapes = jax.tree.map(lambda s, where: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=where), shapes,
                                self._shardings)
     self._compiled = self._traced = None
@@ -39,17 +40,18 @@ class Program:
 
   def create(self, seed: int) -> states.TrainState:
     """The state before the first step."""
-    return jax.jit(self._in_context(self._create), out_shardings=self._shardings)(jax.random.key(seed))
+    create = jax.jit(self._in_context(self._create), out_shardings=self._shardings)
+    return create(jax.random.key(seed), self.frozen)
 
   def step(self, state, batch):
     """-> state, measured. The state that is given may not be used again."""
     if self._compiled is None:
       self._compiled = self._trace(batch).lower().compile()
-    return self._compiled(state, batch)
+    return self._compiled(state, batch, self.frozen)
 
   def watch(self, state, batch) -> dict:
     """Telemetry of one batch, read with the carry as it stands."""
-    return self._watch(state.params, state.carry, batch)
+    return self._watch(state.params | self.frozen, state.carry, batch)
 
   def lowered(self, batch, platform: str):
     """The step, lowered for a platform that need not be this machine's; `batch` may be shapes."""
@@ -73,7 +75,7 @@ class Program:
                                accumulate=s.accumulate, z_loss=s.z_loss, skips_allowed=s.skips_allowed)
       where = self._shardings, self.place.everywhere
       stepped = jax.jit(self._in_context(step), donate_argnums=0, out_shardings=where)
-      self._traced = stepped.trace(self.shapes, batch)
+      self._traced = stepped.trace(self.shapes, batch, self.frozen)
     return self._traced
 
   def culprit(self, state, batch) -> str:
@@ -84,7 +86,8 @@ class Program:
           return f'{name} {arrays.name_of(path)}'
     rng = jax.random.fold_in(state.rng, state.step - 1)
     total = losses.total_weight(batch['weights_BT'])
-    loss = lambda params: steps.loss_of(self.model, params, state.carry, batch, rng, total, self.settings.z_loss)[0]
+    loss = lambda params: steps.loss_of(self.model, params | self.frozen, state.carry, batch, rng, total,
+                                        self.settings.z_loss)[0]
     place = blame.first_nonfinite(loss, state.params)
     if place is not None:
       return str(place)

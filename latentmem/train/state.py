@@ -31,13 +31,15 @@ class TrainState(NamedTuple):
   rng: jax.Array
 
 
-def create(model, optimizer: optax.GradientTransformation, rows: int, key: jax.Array) -> TrainState:
-  """The state before the first step. Pure: may run under `jit` and `eval_shape`."""
+def create(model, optimizer: optax.GradientTransformation, rows: int, key: jax.Array,
+           frozen: dict | None = None) -> TrainState:
+  """The state before the first step, beside what is frozen. Pure: may run under `jit` and `eval_shape`."""
   init_key, rng = jax.random.split(key)
   params = interface.init_params(model, init_key)
   zero = jnp.zeros((), jnp.int32)
-  return TrainState(params=params, opt_state=optimizer.init(params), carry=fresh_carry(model, params, rows),
-                    step=zero, skipped=zero, skipped_in_row=zero, rng=rng)
+  carry = fresh_carry(model, params | (frozen or {}), rows)
+  return TrainState(params=params, opt_state=optimizer.init(params), carry=carry, step=zero,
+                    skipped=zero, skipped_in_row=zero, rng=rng)
 
 
 def fresh_carry(model, params, rows: int):

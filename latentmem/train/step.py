@@ -5,6 +5,9 @@ B rows, T tokens, A parts that the rows are read in (accumulation), V vocabulary
 The carry goes from step to step; gradients do not follow it. An update that is not finite is not made: parameters and
 optimizer stay, rows whose memory came out non-finite start afresh, the others go on, and it is counted. Where more
 than `skips_allowed` come in a row, nothing moves any more, so that the state that failed can be looked at.
+
+What is frozen stands beside the parameters, another collection of variables: read like them, never differentiated,
+never moved, and no part of what is saved.
 """
 
 import jax
@@ -23,9 +26,11 @@ def loss_of(model, params, carry, batch, rng, total, z_loss: float = 0.0, parts:
   return cost / total + losses.sown(sown.get('costs', {})) / parts, jax.lax.stop_gradient(carry)
 
 
-def gradient(model, params, carry, batch, rng, axes, accumulate: int = 1, z_loss: float = 0.0):
+def gradient(model, params, carry, batch, rng, axes, accumulate: int = 1, z_loss: float = 0.0,
+             frozen: dict | None = None):
   """-> loss, gradients, carry of a whole batch, read in `accumulate` parts one after another."""
-  of = jax.value_and_grad(lambda p, c, b, r: loss_of(model, p, c, b, r, total, z_loss, accumulate), has_aux=True)
+  of = jax.value_and_grad(lambda p, c, b, r: loss_of(model, p | (frozen or {}), c, b, r, total, z_loss, accumulate),
+                          has_aux=True)
   total = losses.total_weight(batch['weights_BT'])
   if accumulate == 1:
     (loss, carry), grads = of(params, carry, batch, rng)
@@ -83,11 +88,11 @@ def mend(carry, fresh, axes):
   return jax.tree.map(leaf, carry, fresh, axes)
 
 
-def train_step(model, optimizer, schedule, axes, state: TrainState, batch: dict, *, clip: float, accumulate: int,
-               z_loss: float, skips_allowed: int):
+def train_step(model, optimizer, schedule, axes, state: TrainState, batch: dict, frozen: dict, *, clip: float,
+               accumulate: int, z_loss: float, skips_allowed: int):
   """-> state, measured: loss (nats per scored token), grad_norm (before clipping), learning_rate, skipped, ..."""
   rng = jax.random.fold_in(state.rng, state.step)
-  loss, grads, carry = gradient(model, state.params, state.carry, batch, rng, axes, accumulate, z_loss)
+  loss, grads, carry = gradient(model, state.params, state.carry, batch, rng, axes, accumulate, z_loss, frozen)
   norm = optax.tree.norm(grads)
   rate = schedule(state.step)
   moves, opt_state = optimizer.update(optim.clipped(grads, norm, clip), state.opt_state, state.params)
@@ -99,7 +104,7 @@ def train_step(model, optimizer, schedule, axes, state: TrainState, batch: dict,
   in_row = jnp.where(stopped, state.skipped_in_row, jnp.where(finite, 0, state.skipped_in_row + 1))
   choose = lambda new, old: jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
   rows = batch['tokens_BT'].shape[0]
-  carry = jax.lax.cond(good, lambda: carry, lambda: mend(carry, fresh_carry(model, state.params, rows), axes))
+  carry = jax.lax.cond(good, lambda: carry, lambda: mend(carry, fresh_carry(model, state.params | frozen, rows), axes))
   halt = in_row > skips_allowed
   carry = jax.tree.map(lambda new, old: jnp.where(halt, old, new), carry, state.carry)
   state = TrainState(params=choose(params, state.params), opt_state=choose(opt_state, state.opt_state), carry=carry,

@@ -68,6 +68,29 @@ def same(a, b) -> bool:
       bits(x) == bits(y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b)))
 
 
+class Adapted(interface.Base):
+  """Logits of a table that is frozen (collection 'base') and a change of it that is learned."""
+
+  vocab: int = 16
+
+  @property
+  def layout(self):
+    return (('change', (None, None)),)
+
+  def setup(self):
+    self.change = self.param('change', nn.initializers.zeros, (self.vocab, self.vocab))
+
+  def init_state(self, batch):
+    # A model may need what is frozen to begin.
+    return jnp.zeros((batch, 1)) if self.is_initializing() else jnp.zeros((batch, 1)) * self.variables['base']['table'][0, 0]
+
+  def first(self, tokens_BT):
+    return self.change
+
+  def __call__(self, carry, tokens_BT, reset_BT=None, mask_BT=None, *, parallel=True, aligned=False):
+    return carry, (self.variables['base']['table'] + self.change)[tokens_BT]
+
+
 class _Layer(nn.Module):
 
   @nn.compact

@@ -57,6 +57,21 @@ def test_accumulation_equals_the_whole_batch(x64, parts_):
   jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13), whole, split)
 
 
+@pytest.mark.parametrize('parts_', [1, 4])
+def test_what_is_frozen_is_read_and_never_moved(parts_):
+  fields = settings.Train(**small.config(accumulate=parts_, weight_decay=0.5)['train'])
+  table = jax.random.normal(jax.random.key(3), (16, 16))
+  frozen = dict(base=dict(table=jnp.array(table)))
+  p = Program(small.Adapted(), fields, Placement(parts.mesh(1, 1)), frozen)
+  state, told = advanced(p, small.batch(), small.batch(seed=1))
+  assert jnp.array_equal(frozen['base']['table'], table) and jax.tree.leaves(state.params)[0].shape == (16, 16)
+  assert float(jnp.abs(state.params['params']['change']).max()) > 0
+  held = [leaf for leaf in jax.tree.leaves((state.params, state.opt_state)) if leaf.ndim]
+  assert len(held) == 3, 'only what is learned has moments'
+  other = Program(small.Adapted(), fields, Placement(parts.mesh(1, 1)), dict(base=dict(table=table + 1e-2 * table**2)))
+  assert float(advanced(other, small.batch(), small.batch(seed=1))[1]['loss']) != float(told['loss'])
+
+
 def test_what_a_model_says_it_costs_is_in_the_loss_once(x64):
   memory = dict(kind='titans', heads=1, chunk=4)
   made = lambda **more: parts.build(small.config(model_fields=dict(
