@@ -1,5 +1,6 @@
 """The bench measures by turns, records failures, and compares only what both finished."""
 
+import functools
 import json
 
 import jax
@@ -54,31 +55,35 @@ def test_a_failure_is_a_row_that_says_why(tmp_path):
   json.dumps(got)
 
 
-def test_a_recurrence_is_measured_in_both_forms():
+def test_a_recurrence_is_measured_in_both_forms_which_do_the_same_work(monkeypatch):
+  made, step = {}, recurrence.step
+  monkeypatch.setattr(recurrence, 'step', lambda what, form, *sizes: made.setdefault((what, form), step(
+      what, form, *sizes)))
   record = recurrence.run([64], batch=1, width=32, repeats=2, told=lambda line: None)
   assert [row['what'] for row in record['rows']] == list(recurrence.WHATS)
   for row in record['rows']:
     assert {form: len(seconds) for form, seconds in row['seconds'].items()} == dict(many=2, in_turn=2)
     assert row['times_faster'] == min(row['seconds']['in_turn']) / min(row['seconds']['many'])
   json.dumps(record)
+  for what in recurrence.WHATS:
+    one, other = (made[what, form]() for form in recurrence.FORMS)
+    assert_close(one, other, 1e-4)
 
 
-@pytest.mark.parametrize('what', recurrence.WHATS)
-def test_both_forms_of_a_recurrence_do_the_same_work(what):
-  one, other = (recurrence.step(what, form, 2, 64, 32)() for form in recurrence.FORMS)
-  assert_close(one, other, 1e-4)
+def test_thinking_is_measured_in_both_forms_which_say_the_same(monkeypatch):
+  made, calls = {}, thinking.calls
 
-
-def test_thinking_is_measured_in_both_forms_which_say_the_same():
+  def kept(*args):
+    made.update(calls(*args))
+    return made
+  monkeypatch.setattr(thinking, 'calls', kept)
+  monkeypatch.setattr(thinking, 'thinker', functools.partial(thinking.thinker, layers=1))
   record = thinking.run([12], batch=2, heads=2, head_width=8, repeats=1, told=lambda line: None)
   assert [row['what'] for row in record['rows']] == list(thinking.WHATS)
   assert all(set(row['seconds']) == set(thinking.FORMS) for row in record['rows'])
   json.dumps(record)
-  it, params = thinking.thinker(12, 2, 8)
-  call = thinking.calls(it, params, jax.random.randint(jax.random.key(1), (2, 12), 0, thinking.VOCAB))
-  answer = call['whole answer']
+  answer, thoughts = made['whole answer'], made['thoughts']
   assert_close(answer['cached'](), answer['uncached'](), 1e-4)
-  thoughts = call['thoughts']
   assert_close(thoughts['cached']()[1].next_BND[:, 0], thoughts['uncached']()[:, -1], 1e-4)
 
 
