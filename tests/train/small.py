@@ -82,7 +82,7 @@ class Adapted(interface.Base):
 
   def init_state(self, batch):
     # A model may need what is frozen to begin.
-    return jnp.zeros((batch, 1)) if self.is_initializing() else jnp.zeros((batch, 1)) * self.variables['base']['table'][0, 0]
+    return jnp.zeros((batch, 1)) * self.variables['base']['table'][0, 0]
 
   def first(self, tokens_BT):
     return self.change
