@@ -27,7 +27,7 @@ from latentmem.ops import attention, rope
 
 START = nn.initializers.normal(0.02)
 # A CPU, which copies narrow numbers to wide ones, multiplies a head with more numbers than LARGE in PARTS.
-LARGE, PARTS = 2**24, 16
+LARGE, PARTS = 2**24, 64
 
 
 class Projection(nn.Module):

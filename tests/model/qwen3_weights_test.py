@@ -1,4 +1,4 @@
-"""A folder comes back as it was saved, in pieces too; whatever does not fit is told at once, before anything is read."""
+"""A folder comes back as it was saved, in pieces too; all that does not fit is told at once, first."""
 
 import functools
 import json
