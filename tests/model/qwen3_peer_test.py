@@ -11,14 +11,17 @@ import pytest
 
 from latentmem import model
 from latentmem.base import sharding
+from latentmem.data.tokens import chat
 from latentmem.model import qwen3_weights
 from latentmem.session.session import Session
+from tests.data.tokens import chat_test
 
 pytestmark = pytest.mark.bench
 
 # Grouped 4:1; head_dim x heads unlike the width; tied and untied; two shards.
 SHAPES = {
-    'grouped': dict(hidden_size=64, num_attention_heads=8, num_key_value_heads=2, head_dim=8, tie_word_embeddings=False),
+    'grouped': dict(hidden_size=64, num_attention_heads=8, num_key_value_heads=2, head_dim=8,
+                    tie_word_embeddings=False),
     'wide heads': dict(hidden_size=48, num_attention_heads=4, num_key_value_heads=1, head_dim=32,
                        tie_word_embeddings=True),
     'every head its own': dict(hidden_size=64, num_attention_heads=4, num_key_value_heads=4, head_dim=16,
@@ -89,6 +92,18 @@ def test_logits_greedy_tokens_and_the_way_back(name, tmp_path):
     assert torch.equal(weight, dict(again.named_parameters())[path]), path
   with torch.no_grad():
     assert np.array_equal(again(torch.tensor(tokens())).logits.double().numpy(), want)
+
+
+def test_a_chat_is_written_as_theirs(tmp_path):
+  package, transformers = pytest.importorskip('tokenizers'), pytest.importorskip('transformers')
+  package.Tokenizer(package.models.WordLevel({'a': 0, '<|im_end|>': 1}, 'a')).save(str(tmp_path / 'tokenizer.json'))
+  theirs = transformers.PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / 'tokenizer.json'),
+                                                eos_token='<|im_end|>', chat_template=chat_test.TEMPLATE)
+  theirs.save_pretrained(tmp_path)
+  own = chat.read(tmp_path)
+  for opens, given in ((False, {}), (True, dict(enable_thinking=False)), (True, dict(tools=[dict(a='é<')]))):
+    want = theirs.apply_chat_template(chat_test.SAID, tokenize=False, add_generation_prompt=opens, **given)
+    assert own.text(chat_test.SAID, opens, **given) == want and 'Hi & bye' in want
 
 
 def test_on_a_mesh_every_device_has_its_piece(tmp_path):
