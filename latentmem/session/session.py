@@ -10,7 +10,7 @@ however the tokens were handed over, and feeding in parts, or through a file, gi
 B rows (one), P tokens in a piece, V vocabulary.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 import copy
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentmem.bank import format as bank_format
-from latentmem.base import arrays, records
+from latentmem.base import arrays, compiling, records
 from latentmem.base.errors import InputError
 from latentmem.session import sample
 
@@ -47,8 +47,9 @@ class Session:
     self.model, self.params, self.piece, self.position = model, params, piece, 0
     self._carry = jax.jit(lambda params: model.apply(params, 1, method='init_state'))(params)
     self._unread = np.zeros(0, np.int32)
-    self._advance = jax.jit(functools.partial(_advance, model), donate_argnums=1)
-    self._answer = jax.jit(functools.partial(_answer, model), donate_argnums=1)
+    options = compiling.options(params)
+    self._advance = jax.jit(functools.partial(_advance, model), donate_argnums=1, compiler_options=options)
+    self._answer = jax.jit(functools.partial(_answer, model), donate_argnums=1, compiler_options=options)
 
   def feed(self, tokens) -> None:
     """Takes tokens [T] and reads all but the last piece of them.
@@ -70,23 +71,26 @@ class Session:
     self._unread = waiting[pieces * self.piece:]
 
   def generate(self, length: int | None = None, sampler: sample.Sampler = sample.GREEDY,
-               seed: int = 0) -> Iterator[int]:
-    """Yields `length` tokens (None: without end), each as soon as it is drawn.
+               seed: int = 0, stops: Collection[int] = ()) -> Iterator[int]:
+    """Yields `length` tokens (None: without end), each as soon as it is drawn; ends where one of `stops` is drawn.
 
-    A draw depends on the seed, the position and the model's answer: a session that stops and goes on draws what it
-    would have drawn without stopping.
+    That token is not yielded, and is a part of what the session goes on from. A draw depends on the seed, the position
+    and the model's answer: a session that stops and goes on draws what it would have drawn without stopping.
 
     Raises InputError where nothing was fed.
     """
     if not len(self._unread):
       raise InputError('Nothing was fed to the session; it takes at least one token to go on from.')
-    return self._tokens(range(length) if length is not None else itertools.count(), sampler, jax.random.key(seed))
+    return self._tokens(range(length) if length is not None else itertools.count(), sampler, jax.random.key(seed),
+                        frozenset(stops))
 
-  def _tokens(self, times, sampler, key):
+  def _tokens(self, times, sampler, key, stops):
     for _ in times:
       token = int(_choose(sampler, key, self.position, self._next_logits())[0])
       self._unread = np.array([token], np.int32)
       self.position += 1
+      if token in stops:
+        return
       yield token
 
   def _next_logits(self) -> jax.Array:
@@ -193,8 +197,7 @@ def _answer(model, params, carry, tokens_BT, count):
   """Reads the first `count` tokens -> carry, logits_BV after the last of them."""
   length = tokens_BT.shape[1]
   mask_BT = None if length == 1 else jnp.arange(length)[None] < count
-  carry, logits_BTV = model.apply(params, carry, tokens_BT, None, mask_BT)
-  return carry, jax.lax.dynamic_index_in_dim(logits_BTV, count - 1, axis=1, keepdims=False)
+  return model.apply(params, carry, tokens_BT, mask_BT, method='last')
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -67,4 +67,24 @@ def beside(record: dict, unit: str, **forms: str) -> Figure:
   return figure
 
 
-SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking)
+def qwen3(record: dict) -> Figure:
+  """What passes until the first tokens, and memory, beside what they may take."""
+  with figures.styled():
+    figure = Figure(figsize=(9, 3.2), layout='constrained')
+    seconds, memory = figure.subplots(1, 2)
+    steps = dict(imported='imported', loaded='weights loaded', first_token='first token', second_token='second token')
+    held = dict(before='before loading', after_loading='weights loaded', peak='peak')
+    for row in record['rows']:
+      label = f'prompt of {row["length"]} tokens'
+      seconds.plot(list(steps.values()), [row[name] for name in steps], marker='o', label=label)
+      memory.plot(list(held.values()), [row[name] / row['weights'] for name in held], marker='o', label=label)
+    for axes, most in ((seconds, record['limit']['seconds']), (memory, record['limit']['memory'])):
+      axes.axhline(most, color='#777777', linestyle='--', linewidth=1, label='allowed')
+      axes.set_ylim(bottom=0)
+    seconds.set(title='Since the process began', ylabel='seconds')
+    memory.set(title='Memory of the process', ylabel='times the weights')
+    seconds.legend()
+  return figure
+
+
+SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking, qwen3=qwen3)

@@ -49,7 +49,7 @@ def meshes(config: dict, topology: chips.Topology, rows: int) -> list[tuple[int,
   come last.
   """
   size, heads = topology.size, math.gcd(*heads_of(config), topology.size)
-  chunks = config['train']['length'] // config['model']['memory'].get('chunk', 1)
+  chunks = config['train']['length'] // config['model'].get('memory', {}).get('chunk', 1)
   found = []
   for n in (n for n in range(1, heads + 1) if heads % n == 0):
     pieces = next((p for p in range(1, size // n + 1) if size // n % p == 0 and chunks % p == 0
@@ -60,7 +60,9 @@ def meshes(config: dict, topology: chips.Topology, rows: int) -> list[tuple[int,
 
 def heads_of(config: dict) -> list[int]:
   """How many heads each part of a layer has."""
-  return [part['heads'] for part in (config['model']['compose'], config['model']['memory']) if 'heads' in part] or [1]
+  model = config['model']
+  parts_of = (model, model.get('compose', {}), model.get('memory', {}))
+  return [part[name] for part in parts_of for name in ('heads', 'kv_heads') if name in part] or [1]
 
 
 def line(plan: Plan, topology: chips.Topology) -> str:

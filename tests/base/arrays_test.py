@@ -49,3 +49,10 @@ def test_bytes_and_count_of_arrays_and_shapes():
 def test_real_first_keeps_the_order_of_what_it_moves():
   mask = jnp.array([[False, True, False, True], [False] * 4, [True] * 4])
   np.testing.assert_array_equal(arrays.real_first(mask), [[1, 3, 0, 2], [0, 1, 2, 3], [0, 1, 2, 3]])
+
+
+def test_the_last_real_token_is_found_in_every_row():
+  x = jnp.arange(24).reshape(2, 4, 3)
+  np.testing.assert_array_equal(arrays.last(x), x[:, 3])
+  mask = jnp.array([[True, False, True, False], [True, False, False, False]])
+  np.testing.assert_array_equal(arrays.last(x, mask), jnp.stack([x[0, 2], x[1, 0]]))

@@ -38,6 +38,34 @@ def test_each_array_comes_back_by_itself(tmp_path):
     assert (got.dtype, got.shape, got.tobytes()) == (want.dtype, want.shape, want.tobytes())
 
 
+@pytest.mark.parametrize('index', [
+    np.s_[:, :, :], np.s_[1:3, :, :], np.s_[:, 2:3, :], np.s_[:, :, 1:4], np.s_[2:4, 0:2, 3:5], np.s_[0:0, :, :],
+    np.s_[3:4, 4:5, 5:6]], ids=str)
+def test_a_piece_is_what_numpy_cuts_out(tmp_path, index):
+  whole = np.arange(120, dtype=np.int16).reshape(4, 5, 6)
+  path = written(tmp_path, content_of(dict(a=np.zeros(3), whole=whole), {}))
+  header = safetensors.open_header(path)
+  got = np.empty_like(whole[index], order='C')
+  safetensors.read_piece(path, header.places['whole'], header.start, index, got)
+  np.testing.assert_array_equal(got, whole[index])
+
+
+def test_numbers_without_axes_are_pieces_too(tmp_path):
+  header = safetensors.open_header(path := written(tmp_path))
+  got = np.zeros((), np.int64)
+  safetensors.read_piece(path, header.places['e'], header.start, (), got)
+  assert got == 7
+  path.write_bytes(path.read_bytes()[:header.start])
+  with pytest.raises(InputError, match='cut short'):
+    safetensors.read_piece(path, header.places['e'], header.start, (), got)
+
+
+def test_a_file_written_array_by_array_is_the_same(tmp_path):
+  shapes = {name: (a.dtype, a.shape) for name, a in ARRAYS.items()}
+  safetensors.write(tmp_path / 'a', shapes, dict(format='pt'), ARRAYS.get)
+  assert (tmp_path / 'a').read_bytes() == content_of(ARRAYS, dict(format='pt'))
+
+
 def test_data_go_out_in_the_file_s_order_of_bytes_and_axes(tmp_path):
   big = np.arange(6, dtype='>f4').reshape(2, 3).T
   path = written(tmp_path, content_of({'big': big}, {}))

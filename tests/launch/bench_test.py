@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from latentmem.base.errors import InputError
-from launch.benchmarks import layer, memory, recurrence, thinking
+from launch.benchmarks import layer, memory, qwen3, recurrence, thinking
 from tests.checks import assert_close
 from tests.launch.train_test import launch
 
@@ -85,6 +85,22 @@ def test_thinking_is_measured_in_both_forms_which_say_the_same(monkeypatch):
   answer, thoughts = made['whole answer'], made['thoughts']
   assert_close(answer['cached'](), answer['uncached'](), 1e-4)
   assert_close(thoughts['cached']()[1].next_BND[:, 0], thoughts['uncached']()[:, -1], 1e-4)
+
+
+def test_a_checkpoint_is_written_read_and_gone_on_from(monkeypatch, tmp_path):
+  monkeypatch.setattr(qwen3, 'SHAPE', dict(vocab=64, width=16, layers=2, heads=4, kv_heads=2, head_width=8, hidden=32))
+  qwen3.write(str(tmp_path / 'a'))
+  row = qwen3.read(str(tmp_path / 'a'), 8)
+  assert 0 < row['imported'] < row['loaded'] < row['first_token'] < row['second_token']
+  assert len(row['token']) == qwen3.TOKENS - 2 and row['weights'] < row['before'] <= row['after_loading'] <= row['peak']
+  json.dumps(row)
+
+
+def test_a_process_that_fails_or_takes_too_long_is_told(tmp_path):
+  with pytest.raises(InputError, match='read failed: .*config.json cannot be read'):
+    qwen3._child('read', str(tmp_path), '8', limit=300)
+  with pytest.raises(InputError, match='longer than --limit=0.01'):
+    qwen3._child('read', str(tmp_path), '8', limit=0.01)
 
 
 def test_a_flag_that_a_suite_does_not_know_is_refused(tmp_path):

@@ -16,17 +16,18 @@ BATCH, HEADS, WIDTH, PREFIX = 3, 2, 4, 2
 FAST = dict(dense=attention.dense, blocks=attention.blocks)
 
 
-def inputs(length, seed=0):
+def inputs(length, seed=0, shared=1):
+  """`shared` heads of queries share one of keys."""
   draw = lambda i, *shape: jax.random.normal(jax.random.key(100 * seed + i), shape, jnp.float64)
-  q, k, v = (draw(i, BATCH, length, HEADS, WIDTH) for i in range(3))
-  prefix = draw(3, BATCH, length, HEADS, PREFIX), draw(4, PREFIX, HEADS, WIDTH)
+  q, k, v = (draw(i, BATCH, length, HEADS * (shared if i == 0 else 1), WIDTH) for i in range(3))
+  prefix = draw(3, BATCH, length, HEADS * shared, PREFIX), draw(4, PREFIX, HEADS, WIDTH)
   real = np.arange(length) < np.array([length, length * 2 // 3, 0])[:, None]
   reset = np.random.default_rng(seed).random((BATCH, length)) < 0.15
   return q, k, v, reset, real, prefix
 
 
 def cache_after(length, window):
-  """A window that has seen `length` tokens, and a document or two end."""
+  """A window that has seen `length` tokens, and a document or two end. Queries leave no trace in it."""
   empty = attention.init_cache(BATCH, window, HEADS, WIDTH, jnp.float64)
   if not length:
     return empty
@@ -37,23 +38,25 @@ def cache_after(length, window):
 def in_a_loop(q, k, v, reset, real, prefix, window):
   """Softmax attention as it is defined, one query at a time, from an empty window."""
   q, k, v, (score, prefix_v) = np.asarray(q), np.asarray(k), np.asarray(v), map(np.asarray, prefix)
+  shared = q.shape[2] // k.shape[2]
   y = np.zeros_like(q)
   for b in range(BATCH):
     first = 0
     for t in range(int(real[b].sum())):
       first = t if reset[b, t] else first
       seen = range(max(first, t - window + 1), t + 1)
-      for h in range(HEADS):
-        logit = np.array([*score[b, t, h]] + [q[b, t, h] @ k[b, s, h] / np.sqrt(WIDTH) for s in seen])
+      for h in range(q.shape[2]):
+        g = h // shared
+        logit = np.array([*score[b, t, h]] + [q[b, t, h] @ k[b, s, g] / np.sqrt(WIDTH) for s in seen])
         weight = np.exp(logit - logit.max())
         weight /= weight.sum()
-        y[b, t, h] = weight @ np.stack([*prefix_v[:, h]] + [v[b, s, h] for s in seen])
+        y[b, t, h] = weight @ np.stack([*prefix_v[:, g]] + [v[b, s, g] for s in seen])
   return y
 
 
-@pytest.mark.parametrize('window', [1, 5, 40])
-def test_the_meaning_is_softmax_attention_in_a_loop(window):
-  q, k, v, reset, real, prefix = inputs(17)
+@pytest.mark.parametrize('window, shared', [(1, 1), (5, 1), (40, 1), (5, 3), (40, 4)])
+def test_the_meaning_is_softmax_attention_in_a_loop(window, shared):
+  q, k, v, reset, real, prefix = inputs(17, shared=shared)
   _, y = attention.in_turn(cache_after(0, window), q, k, v, reset, real, prefix)
   want = in_a_loop(q, k, v, reset, real, prefix, window)
   assert_close(jnp.where(real[..., None, None], y, 0), want)
@@ -71,20 +74,21 @@ def score_and_gradients(form, cache, q, k, v, reset, real, prefix):
 
 
 @pytest.mark.parametrize('form', FAST)
-@pytest.mark.parametrize('length, window, before', [
-    (17, 5, 3), (9, 1, 0), (3, 8, 13), (9, 64, 5), (1, 4, 7)])
-def test_fast_equals_meaning_with_gradients(form, length, window, before):
-  arrays = cache_after(before, window), *inputs(length)
+@pytest.mark.parametrize('length, window, before, shared', [
+    (17, 5, 3, 1), (9, 1, 0, 1), (3, 8, 13, 1), (9, 64, 5, 1), (1, 4, 7, 1), (17, 5, 3, 4), (9, 64, 5, 3)])
+def test_fast_equals_meaning_with_gradients(form, length, window, before, shared):
+  arrays = cache_after(before, window), *inputs(length, shared=shared)
   assert_close(score_and_gradients(FAST[form], *arrays), score_and_gradients(attention.in_turn, *arrays))
 
 
-@pytest.mark.parametrize('scores, block', [(1, 4), (100, 3), (10**6, 2), (attention.SCORES, attention.BLOCK)])
-def test_groups_of_blocks_change_nothing(monkeypatch, scores, block):
+@pytest.mark.parametrize('scores, block, shared', [
+    (1, 4, 1), (100, 3, 2), (10**6, 2, 1), (attention.SCORES, attention.BLOCK, 1)])
+def test_groups_of_blocks_change_nothing(monkeypatch, scores, block, shared):
   """However few scores are alive at once, and however many blocks a window reaches over."""
   monkeypatch.setattr(attention, 'CPU_SCORES', scores * BATCH * HEADS)
   monkeypatch.setattr(attention, 'CPU_BLOCK', block)
   for window in (3, 10):
-    arrays = cache_after(12, window), *inputs(17)
+    arrays = cache_after(12, window), *inputs(17, shared=shared)
     form = lambda *args: attention.blocks(*args)
     assert_close(score_and_gradients(form, *arrays), score_and_gradients(attention.dense, *arrays))
 
@@ -126,6 +130,26 @@ def test_loud_queries_stay_finite():
   q, k, v, reset, real, prefix = inputs(17)
   for form in (attention.in_turn, *FAST.values()):
     assert_finite(score_and_gradients(form, cache_after(3, 5), 1e6 * q, k, 1e6 * v, reset, real, prefix))
+
+
+def test_scores_of_a_prefix_are_of_the_keys_that_heads_share():
+  q, _, _, _, _, _ = inputs(5, shared=3)
+  k_PGK = jax.random.normal(jax.random.key(9), (PREFIX, HEADS, WIDTH), jnp.float64)
+  got = attention.scores(q, k_PGK)
+  for h in range(3 * HEADS):
+    assert_close(got[:, :, h], q[:, :, h] @ k_PGK[:, h // 3].T / np.sqrt(WIDTH))
+
+
+def test_shared_keys_are_not_repeated():
+  """Sixteen heads that share one take no more keys' memory than two that do."""
+  def temp(heads):
+    shape = lambda heads: jax.ShapeDtypeStruct((1, 1, heads, 64), jnp.float32)
+    cache = jax.eval_shape(lambda: attention.init_cache(1, 4096, 1, 64, jnp.float32))
+    flag = jax.ShapeDtypeStruct((1, 1), bool)
+    read = lambda cache, q, k, v, flag: attention.in_turn(cache, q, k, v, flag, ~flag)[1]
+    return jax.jit(read).lower(cache, shape(heads), shape(1), shape(1), flag).compile(
+        ).memory_analysis().temp_size_in_bytes
+  assert temp(16) - temp(2) < 4096 * 64 * 4
 
 
 def test_scores_are_never_all_alive():

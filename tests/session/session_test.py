@@ -110,6 +110,17 @@ def test_a_stream_that_is_left_early_can_be_gone_on_with(fresh):
   assert got + draw(left, 4) == want
 
 
+def test_a_stop_ends_the_stream_and_is_read(fresh):
+  live, twin = fresh.fork(), fresh.fork()
+  live.feed(DOCUMENT)
+  twin.feed(DOCUMENT)
+  whole = draw(live, 12)
+  end = next(i for i in range(3, 12) if whole[i] not in whole[:i])
+  assert list(twin.generate(12, DRAWN, 3, stops=[whole[end]])) == whole[:end]
+  assert twin.position == len(DOCUMENT) + end + 1
+  assert draw(twin, 11 - end) == whole[end + 1:]
+
+
 def test_draws_depend_on_the_seed(fresh):
   live = fresh.fork()
   live.feed(DOCUMENT)

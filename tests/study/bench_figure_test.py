@@ -31,3 +31,11 @@ def test_a_panel_for_each_thing_of_the_recurrence():
   panels = bench_figure.draw(dict(suite='recurrence', rows=rows)).axes
   assert [axes.get_title('left') for axes in panels] == ['a', 'b']
   assert [list(line.get_ydata()) for line in panels[0].lines] == [[0.1, 0.1], [0.4, 0.4]]
+
+
+def test_what_a_checkpoint_takes_stands_beside_what_it_may():
+  row = dict(length=32, weights=100, imported=1, loaded=2, first_token=5, second_token=7, before=20, after_loading=120,
+             peak=140)
+  seconds, memory = bench_figure.draw(dict(suite='qwen3', rows=[row], limit=dict(seconds=60, memory=1.5))).axes
+  assert [list(line.get_ydata()) for line in seconds.lines] == [[1, 2, 5, 7], [60, 60]]
+  assert [list(line.get_ydata()) for line in memory.lines] == [[0.2, 1.2, 1.4], [1.5, 1.5]]

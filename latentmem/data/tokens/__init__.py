@@ -2,5 +2,5 @@
 
 from latentmem.base import naming
 
-_ROOM = naming.Room(__name__)
+_ROOM = naming.Room(__name__, shared=('chat',))
 kinds, fields, make, find = _ROOM.kinds, _ROOM.fields, _ROOM.make, _ROOM.find
