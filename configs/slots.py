@@ -3,8 +3,8 @@
   python -m launch.train --config=configs/slots.py:steps=3 --workdir=runs/hops
   python -m launch.train --config=configs/slots.py:none
 
-After the colon, joined by commas: slots (the default), none, or any memory; and steps= (R), rows=, train=, lr= as wanted.
-There is no attention: what is not in the memory is gone.
+After the colon, joined by commas: slots (the default), none, or any memory; and steps= (R), rows=, train=, lr= as
+wanted. There is no attention: what is not in the memory is gone.
 """
 
 import ml_collections

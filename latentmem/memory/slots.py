@@ -7,16 +7,16 @@
 
 `step` retrieves, combines, and keeps or discards, `write` is by attention and a gate for each slot (`ops.slots`),
 `opened` takes slots into use and merges or evicts where there are too few (`ops.slot_growth`). Step 0 is latent
-rewriting: a token becomes what it is in the light of what is stored. Steps 1 to R are memory-aware reasoning. All steps
-share their weights but for a gate that knows the step's number and the token as it came, and so can stop.
+rewriting: a token becomes what it is in the light of what is stored. Steps 1 to R are memory-aware reasoning. All
+steps share their weights but for a gate that knows the step's number and the token as it came, and so can stop.
 
-When it reasons: every token does, on its way to its answer, for who asks knows what is looked for. What it has concluded
-is what is written when the chunk is full, so that reasoning is written back, gated, and later chunks start from it. With
-`settle` the slots then ask one another too. `think` reasons on demand: no token is emitted, each step is written back to
-the slots at once, and the trajectory is returned, which `replay` goes on from at any step.
+When it reasons: every token does, on its way to its answer, for who asks knows what is looked for. What it concludes is
+what is written when the chunk is full, so that reasoning is written back, gated, and later chunks start from it. With
+`settle` the slots then ask one another too. `think` reasons on demand: no token is emitted, each step is written back
+to the slots at once, and the trajectory is returned, which `replay` takes up at any step.
 
-Tokens of an unfinished chunk wait in the state, and are seen by attention beside the memory (mag or mal with a window of
-a chunk or more), not by its slots. B batch, T tokens, C tokens in a chunk, D model width, M width of the latent space,
+Tokens of an unfinished chunk wait in the state, and are seen by attention beside the memory (mag or mal with a window
+of a chunk or more), not by its slots. B batch, T tokens, C tokens in a chunk, D model width, M width of the latent space,
 N slots, H heads, R steps, Q tokens of a query.
 """
 
@@ -117,7 +117,8 @@ class Slots(interface.Base):
     if self.steps < 0 or self.settle < 0:
       raise InputError(f'slots reasons in 0 steps or more; it got steps={self.steps}, settle={self.settle}.')
     if self.heads < 1 or self.size % self.heads:
-      raise InputError(f'{self.heads} heads do not divide a latent space of {self.size}; choose latent, or other heads.')
+      raise InputError(f'{self.heads} heads do not divide a latent space of {self.size}; choose another latent, or '
+                       'other heads.')
     if self.sharp_start <= 0 or not 0 <= self.fade <= 1:
       raise InputError(f'slots needs sharp_start above 0 and a fade from 0 to 1; it got {self.sharp_start} and '
                        f'{self.fade}.')

@@ -4,10 +4,10 @@
     c d  f a  a b  e f  b c  d e     ?1 a  ?3 c  ?2 f ...     read
     .  .  .  .  .  .  .  .  . .  .      b     f     b ...     asked, at the entity; no answer is shown
 
-Facts come in any order, entities are drawn anew for every example, and every entity of the document is once the start of
-an arrow and once its end. So nothing but following the arrows tells where they lead: who answers with any of a document's
-entities but the one that is asked about is right once in `chance` of them, for every h. The rings that a question is not
-about are its distractors. Question i asks for 1 + i mod H hops.
+Facts come in any order, entities are drawn anew for every example, and every entity of the document is once the start
+of an arrow and once its end. So nothing but following the arrows tells where they lead: who answers with any of the
+document's entities but the one that is asked about is right in 1 / (S L - 1) of cases, for every h. The rings that a
+question is not about are its distractors. Question i asks for 1 + i mod H hops.
 
 N tokens, E entities, S rings of L links each, Q questions, H hops at most.
 """

@@ -12,6 +12,10 @@ from tests.memory import slots_in_numpy as plain
 pytestmark = pytest.mark.usefixtures('x64')
 
 BATCH, TOKENS, SLOTS, OPENED, WIDTH, HEADS = 2, 4, 5, 2, 6, 2
+reason, columns = jax.jit(slots.reason), jax.jit(slots.columns)
+write = jax.jit(slots.write, static_argnames='compete')
+settle = jax.jit(slots.settle, static_argnames='steps')
+trajectory = jax.jit(slots.trajectory, static_argnames=('start', 'compete', 'write_back'))
 LIVE = np.array([[True, True, False, True, True], [False] * 5])
 
 
@@ -29,7 +33,7 @@ def drawn(seed=0):
 def test_steps_in_a_loop():
   weights, s, z, rng = drawn()
   odds = rng.normal(size=(3, BATCH, TOKENS, HEADS))
-  got, read, last, gates = slots.reason(weights, z, slots.columns(weights, s), LIVE, odds)
+  got, read, last, gates = reason(weights, z, columns(weights, s), LIVE, odds)
   for b in range(BATCH):
     for t in range(TOKENS):
       now, total = z[b, t], 0
@@ -46,34 +50,36 @@ def test_writing_in_a_loop(compete):
   opened = np.zeros((BATCH, SLOTS, OPENED))
   opened[0, 3, 0] = opened[0, 1, 1] = 1
   written = np.array([[1.0, 0, 1, 1], [1, 1, 1, 1]])
-  got, gates, given = slots.write(weights, s, LIVE, opened, z, written, compete)
+  got, gates, given = write(weights, s, LIVE, opened, z, written, compete=compete)
   for b in range(BATCH):
-    assert_close((got[b], gates[b], given[b]), plain.write(weights, s[b], LIVE[b], opened[b], z[b], written[b], compete))
+    want = plain.write(weights, s[b], LIVE[b], opened[b], z[b], written[b], compete)
+    assert_close((got[b], gates[b], given[b]), want)
   assert_close(got[1], s[1])
 
 
 @pytest.mark.parametrize('compete', slots.COMPETE)
 def test_nothing_written_changes_nothing(compete):
   weights, s, z, _ = drawn(2)
-  got, gates, _ = slots.write(weights, s, LIVE, np.zeros((BATCH, SLOTS, OPENED)), z, np.zeros((BATCH, TOKENS)), compete)
+  got, gates, _ = write(weights, s, LIVE, np.zeros((BATCH, SLOTS, OPENED)), z, np.zeros((BATCH, TOKENS)),
+                        compete=compete)
   np.testing.assert_array_equal(got, s)
   assert not np.any(np.asarray(gates))
-  slopes = jax.grad(lambda s: jnp.sum(slots.write(weights, s, LIVE, np.zeros((BATCH, SLOTS, OPENED)), z,
-                                                  np.zeros((BATCH, TOKENS)), compete)[0]))(s)
+  slopes = jax.grad(lambda s: jnp.sum(write(weights, s, LIVE, np.zeros((BATCH, SLOTS, OPENED)), z,
+                                            np.zeros((BATCH, TOKENS)), compete=compete)[0]))(s)
   assert np.isfinite(slopes).all()
 
 
 def test_with_competition_a_token_is_shared_out_and_no_more():
   weights, s, z, _ = drawn(3)
-  _, _, given = slots.write(weights, s, np.ones((BATCH, SLOTS), bool), np.zeros((BATCH, SLOTS, OPENED)), z,
-                            np.ones((BATCH, TOKENS)), 'slots')
+  _, _, given = write(weights, s, np.ones((BATCH, SLOTS), bool), np.zeros((BATCH, SLOTS, OPENED)), z,
+                            np.ones((BATCH, TOKENS)), compete='slots')
   total = np.asarray(given).sum(1)
   assert np.all(total < 1) and np.all(total > 0)
 
 
 def test_settling_in_a_loop():
   weights, s, _, _ = drawn(4)
-  got = slots.settle(weights, s, LIVE, 2)
+  got = settle(weights, s, LIVE, steps=2)
   want = s.copy()
   for _ in range(2):
     told = [plain.step(weights, want[0, n], want[0], LIVE[0], weights['settle_bias'])[0] for n in range(SLOTS)]
@@ -86,7 +92,7 @@ def test_a_trajectory_in_a_loop_and_taken_up_anywhere(compete):
   weights, s, z, rng = drawn(5)
   odds = rng.normal(size=(3, BATCH, TOKENS, HEADS))
   begun = dict(slots=s[None], thoughts=z[None], usage=np.zeros((1, BATCH, SLOTS)), live=LIVE)
-  told = slots.trajectory(weights, begun, 0, list(odds), compete, True)
+  told = trajectory(weights, begun, start=0, odds=list(odds), compete=compete, write_back=True)
   own, thoughts, use = s[0], z[0], np.zeros(SLOTS)
   for r in range(3):
     moved = [plain.step(weights, thoughts[t], own, LIVE[0], odds[r, 0, t]) for t in range(TOKENS)]
@@ -99,6 +105,7 @@ def test_a_trajectory_in_a_loop_and_taken_up_anywhere(compete):
     assert_close(told['weights'][r, 0], np.stack([each[1] for each in moved]))
     assert_close(told['gates'][r, 0], np.stack([each[2] for each in moved]))
   for start in (1, 2, 3):
-    assert_close(slots.trajectory(weights, told, start, list(odds[start:]), compete, True), told)
-  kept = slots.trajectory(weights, begun, 0, list(odds), compete, False)
+    again = trajectory(weights, told, start=start, odds=list(odds[start:]), compete=compete, write_back=True)
+    assert_close(again, told)
+  kept = trajectory(weights, begun, start=0, odds=list(odds), compete=compete, write_back=False)
   assert_close(kept['slots'], np.broadcast_to(s, kept['slots'].shape))
