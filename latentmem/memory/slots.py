@@ -10,10 +10,10 @@
 rewriting: a token becomes what it is in the light of what is stored. Steps 1 to R are memory-aware reasoning. All
 steps share their weights but for a gate that knows the step's number and the token as it came, and so can stop.
 
-When it reasons: every token does, on its way to its answer, for who asks knows what is looked for. What it concludes is
-what is written when the chunk is full, so that reasoning is written back, gated, and later chunks start from it. With
-`settle` the slots then ask one another too. `think` reasons on demand: no token is emitted, each step is written back
-to the slots at once, and the trajectory is returned, which `replay` takes up at any step.
+When it reasons: every token does, on its way to its answer, for who asks knows what is looked for. What it concludes
+is what is written when the chunk is full, so that reasoning is written back, gated, and later chunks start from it.
+With `settle` the slots then ask one another too. `think` reasons on demand: no token is emitted, each step is written
+back to the slots at once, and the trajectory is returned, which `replay` takes up at any step.
 
 Tokens of an unfinished chunk wait in the state, and are seen by attention beside the memory (mag or mal with a window
 of a chunk or more), not by its slots. B batch, T tokens, C tokens in a chunk, D model width, M width of the latent space,
