@@ -16,8 +16,9 @@ With `settle` the slots then ask one another too. `think` reasons on demand: no 
 back to the slots at once, and the trajectory is returned, which `replay` takes up at any step.
 
 Tokens of an unfinished chunk wait in the state, and are seen by attention beside the memory (mag or mal with a window
-of a chunk or more), not by its slots. B batch, T tokens, C tokens in a chunk, D model width, M width of the latent space,
-N slots, H heads, R steps, Q tokens of a query.
+of a chunk or more), not by its slots.
+B batch, T tokens, C tokens in a chunk, D model width, M width of the latent space, N slots, H heads, R steps, Q tokens
+of a query.
 """
 
 from flax import linen as nn
