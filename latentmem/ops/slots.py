@@ -1,9 +1,9 @@
 """Slots in one latent space: vectors that are asked, reasoned over, and written by tokens mapped into the same space.
 
   k_n, v_n = unit(W_k s_n), W_v s_n                            a slot's address and content, head by head
-  a_n = softmax_n(sharp unit(W_q z) . k_n), r = sum_n a_n v_n  retrieve of slots in use; 0 if none are
-  c = r + W_2 silu(W_1 [z ; r])                                combine
   a_n = softmax_n(sharp unit(W_q z) . k_n), r = sum_n a_n v_n  retrieve; of slots in use, 0 if none are
+  c = r + W_2 silu(W_1 [z ; r])                                combine
+  g = sigmoid(odds + W_g [z ; r])                              keep what came of it (1) or discard it (0), by head
   z <- normal((1 - g) z + g c)
 
   e_nt = sharp unit(W_a s_n) . unit(W_o z_t) + b_nt            what slot n wants of token t
