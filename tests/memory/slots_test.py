@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from latentmem import memory
+from latentmem import memory, tasks
 from latentmem.base.errors import InputError
 from latentmem.model import compose
 from latentmem.ops import slot_growth
@@ -175,3 +175,44 @@ def test_slots_in_use_are_counted_and_never_more_than_there_are():
 def test_fields_that_make_no_sense_are_refused(fields, told):
   with pytest.raises(InputError, match=told):
     in_numpy.setting(memory, 'slots', **SMALL | fields)
+
+
+def follower(steps, task):
+  """Slots whose weights, set by hand, follow facts of `task`: one slot a fact, a step a hop, as many as asked for.
+
+  z = [token ; the one before it]: of a fact that ends, [end ; start]; of a question, [entity ; how many hops].
+  """
+  word = np.eye(task.vocab)
+  first, second = np.kron([[1, 0]], word), np.kron([[0, 1]], word)
+  fields = dict(slots=task.facts, opened=task.links, chunk=2 * task.links, heads=1, latent=2 * task.vocab, steps=steps,
+                conv=2, policy='keep', compete='tokens', sharp_start=60.0, write_start=1e-9)
+  cell = memory.make('slots', width=task.vocab, state_dtype='float64', **fields)
+  shapes = jax.eval_shape(lambda: cell.init(jax.random.key(0), 1, 'float64', method='init_state'))['params']
+  params = {name: np.zeros(shape.shape) for name, shape in shapes.items()}
+  lies = lambda half: half[:, None]
+  share = np.where(np.arange(2 * task.links) == 1 + 2 * np.arange(task.links)[:, None], 60.0, 0)
+  asks_for_more = np.array([np.concatenate([np.zeros(task.vocab + task.entities), np.arange(task.hops) >= r])
+                            for r in range(steps + 1)])
+  params |= dict(
+      into=first + second, conv=np.repeat([[0.0, 1], [1, 0]], task.vocab, axis=1),
+      query=lies(first.T @ first), keys=np.stack([lies(second.T @ first), lies(first.T @ first)], 1),
+      sharp=np.log([60.0]), share=np.concatenate([share, np.zeros((1, 2 * task.links))]),
+      pace=40 * asks_for_more[..., None], keep_bias=np.array([-40.0]), write_bias=np.array(-60.0),
+      norm=np.ones(2 * task.vocab), out=first.T)
+  return cell, dict(params=params)
+
+
+@pytest.mark.parametrize('steps', range(5))
+def test_one_hop_a_step_can_be_followed_to_the_end(steps):
+  """All questions of up to R + 1 hops, rewriting being the first, and none of more: questions of 1 to 4 hops."""
+  task = tasks.make('hops', entities=12, rings=2, links=5)
+  cell, params = follower(steps, task)
+  examples = [task.draw(np.random.default_rng(i)) for i in range(8)]
+  tokens, targets, weights = (np.stack(a) for a in zip(*examples))
+  read = jax.jit(lambda x: cell.apply(params, cell.apply(params, 8, 'float64', method='init_state'), x))
+  _, y = read(np.eye(task.vocab)[tokens])
+  scorer, reset = task.scorer(), np.zeros(tokens.shape, bool)
+  scorer.add(dict(tokens_BT=tokens, targets_BT=targets, weights_BT=weights, reset_BT=reset),
+             np.zeros(tokens.shape), np.argmax(y, -1))
+  told = scorer.result()
+  assert [told[f'accuracy_{h}'] for h in (1, 2, 3, 4)] == [1.0 if h <= steps + 1 else 0.0 for h in (1, 2, 3, 4)]
