@@ -21,6 +21,8 @@ B batch, T tokens, C tokens in a chunk, D model width, M width of the latent spa
 of a query.
 """
 
+import math
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -91,14 +93,14 @@ class Slots(interface.Base):
         start=(nn.initializers.normal(1.0), (self.slots, size)),
         query=(parts.FROM_MODEL, (size, heads, size // heads)),
         keys=(parts.FROM_MODEL_3, (size, 2, heads, size // heads)),
-        sharp=(nn.initializers.constant(jnp.log(self.sharp_start)), (heads,)),
+        sharp=(nn.initializers.constant(math.log(self.sharp_start)), (heads,)),
         up=(dense, (2 * size, self.hidden or size)),
         down=(nn.initializers.zeros, (self.hidden or size, size)),
         keep=(nn.initializers.zeros, (2 * size, heads)),
         keep_bias=(nn.initializers.constant(parts.logit('keep', self.keep_start)), (heads,)),
         pace=(nn.initializers.zeros, (self.steps + 1, size, heads)),
         ask=(dense, (size, size)), offer=(dense, (size, size)),
-        sharp_write=(nn.initializers.constant(jnp.log(self.sharp_start)), ()),
+        sharp_write=(nn.initializers.constant(math.log(self.sharp_start)), ()),
         share=(_shares_of_a_chunk, (self.opened + 1, self.chunk)),
         drain=(nn.initializers.zeros, (size,)),
         write=(nn.initializers.zeros, (2 * size,)),
