@@ -16,7 +16,7 @@ from tests.checks import assert_close, assert_finite
 pytestmark = pytest.mark.usefixtures('x64')
 
 WIDTH, CHUNK = 8, 4
-SMALL = dict(heads=2, state=4, stride=2, kept=3)
+SMALL = dict(heads=2, state=4, stride=2, kept=3, slots=5, opened=2, steps=1, settle=1)
 
 
 @functools.cache

@@ -12,7 +12,8 @@ from tests import promises
 
 WIDTH, CHUNK = 8, 4
 # Small enough that windows close, segments end, and blocks of queries do not fill.
-SMALL = dict(heads=2, window=6, segment=8, persistent=3, conv=3, chunk=CHUNK, state=4, stride=2, kept=3,
+SMALL = dict(heads=2, window=6, segment=8, persistent=3, conv=3, chunk=CHUNK, state=4, stride=2, kept=3, slots=5,
+             opened=2, steps=1, settle=1,
              mixer=dict(kind='mag', heads=2, window=6, persistent=3),
              mixer_memory=dict(kind='delta', heads=2, chunk=CHUNK))
 
