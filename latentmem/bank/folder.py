@@ -205,7 +205,7 @@ def _hold(file) -> None:
 
 def _size(entry: os.DirEntry) -> int:
   try:
-    return entry.stat().st_size
+    return entry.stat().st_size if entry.is_file() else 0
   except FileNotFoundError:
     return 0  # Forgotten since the folder was listed.
 

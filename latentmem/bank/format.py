@@ -23,6 +23,7 @@ from latentmem.base.errors import InputError
 FORMAT, VERSION = 'latentmem state', '2'
 WHAT = 'state file'
 UNKNOWN = '0' * 64
+# Part of the format.
 BLOCK = 1 << 22
 WORKERS = min(8, os.cpu_count() or 1)
 
