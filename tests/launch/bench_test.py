@@ -121,7 +121,8 @@ def corpus_run(tmp_path_factory):
     words = rng.choice(['one', 'two', 'three', 'four', 'five'], 60)
     (folder / 'texts' / f'{i}.txt').write_text(' '.join(words))
   config = small.config(model_fields=dict(compose=dict(kind='mag', heads=2, window=8),
-                                          memory=dict(kind='titans', heads=2, chunk=8)), length=32)
+                                          memory=dict(kind='titans', heads=2, chunk=8)),
+                        length=32, steps=4, telemetry_every=0, evaluate_every=0)
   config['data'] = data.fields(dict(kind='corpus', corpus=f'files:{folder / "texts"}', tokens='bytes'))
   return small.run(folder / 'run', config)[0].path
 
