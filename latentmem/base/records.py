@@ -15,6 +15,7 @@ import os
 import pathlib
 import platform
 import subprocess
+from typing import BinaryIO
 
 from latentmem.base.errors import InputError
 
@@ -67,24 +68,33 @@ def held(folder: os.PathLike | str) -> Iterator[None]:
     yield
 
 
-def write_whole(path: os.PathLike | str, content: str | bytes) -> None:
-  """Writes a file whole or not at all: beside it, to the disk, then renamed.
+@contextlib.contextmanager
+def writing(path: os.PathLike | str) -> Iterator[BinaryIO]:
+  """A file to write whole or not at all: beside it, to the disk, then renamed, unless the block raises.
 
   Raises InputError where the disk is full; the file that was there stays.
   """
   path = pathlib.Path(path)
   beside = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-  data = content.encode() if isinstance(content, str) else content
   with full_disk_told(path):
     try:
       with open(beside, 'wb') as file:
-        file.write(data)
+        yield file
         file.flush()
         os.fsync(file.fileno())
       os.replace(beside, path)
     finally:
       beside.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
+
+
+def write_whole(path: os.PathLike | str, content: str | bytes) -> None:
+  """Writes a file whole or not at all.
+
+  Raises InputError where the disk is full; the file that was there stays.
+  """
+  with writing(path) as file:
+    file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: os.PathLike | str, value) -> None:
@@ -269,7 +279,8 @@ def read_json(path: pathlib.Path):
     raise InputError(f'{path} is not JSON ({error}).') from error
 
 
-def _sync_folder(path: pathlib.Path) -> None:
+def sync_folder(path: pathlib.Path) -> None:
+  """Brings a folder's names to the disk."""
   handle = os.open(path, os.O_RDONLY)
   try:
     os.fsync(handle)

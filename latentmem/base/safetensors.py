@@ -23,6 +23,7 @@ DTYPES = {
     'F16': np.dtype('<f2'), 'BF16': np.dtype(jnp.bfloat16), 'F32': np.dtype('<f4'), 'F64': np.dtype('<f8'),
 }
 CODES = {dtype: code for code, dtype in DTYPES.items()}
+FLOATS = ('F16', 'BF16', 'F32', 'F64')
 NOTES = '__metadata__'
 LONGEST_HEADER = 100_000_000
 MOST_AXES = 32
@@ -78,6 +79,11 @@ def open_header(path: os.PathLike | str, what: str = 'safetensors file') -> Head
       head += file.read(length)
   except OSError as error:
     raise InputError(f'{path} cannot be read: {error.strerror}.') from error
+  return checked(path, head, size, what)
+
+
+def checked(path, head: bytes, size: int, what: str = 'safetensors file') -> Header:
+  """The header of a file of so many bytes that begins with `head`. Raises InputError as `open_header` does."""
   header, start = told(path, head, size, what)
   notes = header.pop(NOTES, {})
   return Header(places(path, header, size - start), notes if isinstance(notes, dict) else {}, start)

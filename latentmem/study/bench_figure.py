@@ -51,17 +51,47 @@ def thinking(record: dict) -> Figure:
   return beside(record, 'seconds', cached='against a carry', uncached='everything again')
 
 
-def beside(record: dict, unit: str, **forms: str) -> Figure:
+def bank(record: dict) -> Figure:
+  """Seconds of putting and getting a state, and of its bytes."""
+  return beside(record, 'seconds', 'numbers', raw='bytes alone', bank='bank')
+
+
+def storage(record: dict) -> Figure:
+  """Bits a byte of the continuation over the share of the bytes, a panel for each length."""
+  rows = record['rows']
+  lengths = sorted({row['length'] for row in rows})
+  with figures.styled():
+    figure = Figure(figsize=(5.5 * len(lengths), 3.4), layout='constrained')
+    for axes, length in zip(figure.subplots(1, len(lengths), squeeze=False)[0], lengths):
+      mine = [row for row in rows if row['length'] == length]
+      for colour, what in zip(COLOURS, ('memory', 'carry')):
+        line = [(row['bytes'] / row['of'], row['bits_per_byte'], row['storage']) for row in mine
+                if row['what'] == what and 'bytes' in row]
+        axes.plot([x for x, *_ in line], [y for _, y, _ in line], 'o', color=colour, label=f'{what} stored so',
+                  markersize=7 if what == 'memory' else 4)
+      for x, y, name in line:
+        if name != 'float32':
+          axes.annotate(name, (x, y), textcoords='offset points', xytext=(0, 7), ha='center', fontsize=8)
+      for row in mine:
+        if 'bytes' not in row:
+          axes.axhline(row['bits_per_byte'], color='0.5', linestyle=':', label=f'carry {row["storage"]}')
+      axes.set(title=f'after {length // 2} tokens', xlabel='share of the bytes', ylabel='bits a byte', xlim=(0, 1.1))
+      axes.margins(y=0.2)
+      axes.legend(fontsize=8)
+  return figure
+
+
+def beside(record: dict, unit: str, over: str = 'tokens', **forms: str) -> Figure:
   """Seconds over length, a panel for each thing measured and a line for each form."""
   with figures.styled():
-    figure = Figure(figsize=(10, 3.2), layout='constrained')
     whats = {row['what']: row for row in record['rows']}
-    for axes, what in zip(figure.subplots(1, len(whats), sharey=True), whats):
+    figure = Figure(figsize=(max(5, 10 / 3 * len(whats)), 3.2), layout='constrained')
+    for axes, what in zip(figure.subplots(1, len(whats), sharey=True, squeeze=False)[0], whats):
       rows = sorted((row for row in record['rows'] if row['what'] == what), key=lambda row: row['length'])
       for form, label in forms.items():
         axes.plot([row['length'] for row in rows], [min(row['seconds'][form]) for row in rows], marker='o',
                   markersize=3, label=label)
-      axes.set(title=what, xlabel='tokens', xscale='log', yscale='log')
+      axes.set(title=what, xlabel=over, xscale='log', yscale='log')
     figure.axes[0].set_ylabel(unit)
     figure.axes[0].legend()
   return figure
@@ -87,4 +117,4 @@ def qwen3(record: dict) -> Figure:
   return figure
 
 
-SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking, qwen3=qwen3)
+SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking, qwen3=qwen3, bank=bank, storage=storage)

@@ -36,8 +36,10 @@ def forged(header, data=b'', text=None):
     notes = {'format': bank_format.FORMAT, 'version': bank_format.VERSION, 'checksum': bank_format.UNKNOWN}
     header = {'__metadata__': notes} | header
   text = json.dumps(header).encode() if text is None else text
-  content = struct.pack('<Q', len(text)) + text + data
-  return content.replace(bank_format.UNKNOWN.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
+  head = struct.pack('<Q', len(text)) + text
+  blocks = [data[begin:begin + bank_format.BLOCK] for begin in range(0, len(data), bank_format.BLOCK)]
+  checksum = hashlib.sha256(head + b''.join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
+  return head.replace(bank_format.UNKNOWN.encode(), checksum.encode(), 1) + data
 
 
 def read(folder, content):
@@ -103,13 +105,38 @@ def test_arrays_that_share_bytes_are_refused(tmp_path):
     (forged({}, text=b'[' * 100_000), 'not JSON'), (forged({}, text=b'\xff\xfe'), 'not JSON'),
     (forged([1]), 'is a list'), (forged({}, text=b'{}'), 'no state file'),
     (forged({'__metadata__': {'format': 'other'}}), 'no state file'), (forged({'__metadata__': 'x'}), 'no state file'),
-    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '2'}}), "format version '2'"),
-    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '1'}}), 'no checksum'),
-    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '1', 'checksum': bank_format.UNKNOWN, 'x': 1}}),
+    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '1'}}),
+     "format version '1'; this release reads version '2'"),
+    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '2'}}), 'no checksum'),
+    (forged({'__metadata__': {'format': bank_format.FORMAT, 'version': '2', 'checksum': bank_format.UNKNOWN, 'x': 1}}),
      'not text')])
 def test_what_is_no_state_file_is_refused(tmp_path, content, said):
   with pytest.raises(InputError, match=said):
     read(tmp_path, content)
+
+
+def test_a_state_of_many_blocks_is_read_as_it_was_written(tmp_path, monkeypatch):
+  monkeypatch.setattr(bank_format, 'BLOCK', 100)
+  monkeypatch.setattr(bank_format, 'WORKERS', 3)
+  rng = np.random.default_rng(0)
+  arrays = {f'a/{n}': rng.integers(0, 256, n, np.uint8) for n in (0, 1, 7, 99, 100, 101, 350)}
+  bank_format.write(tmp_path / 'state', arrays | dict(wide=rng.standard_normal((31, 7))), {})
+  got, _ = bank_format.read(tmp_path / 'state')
+  assert all(got[name].tobytes() == array.tobytes() for name, array in arrays.items())
+  content = (tmp_path / 'state').read_bytes()
+  assert bank_format.packed(got, {}) == content
+  again, _ = bank_format.unpacked('state', content)
+  assert all(again[name].tobytes() == array.tobytes() for name, array in got.items())
+  # Each block counts, and so does their order.
+  start = len(content) - sum(array.nbytes for array in got.values())
+  for begin in range(start, len(content), 100):
+    spoilt = bytearray(content)
+    spoilt[begin] ^= 1
+    with pytest.raises(InputError, match='damaged'):
+      read(tmp_path, bytes(spoilt))
+  with pytest.raises(InputError, match='damaged'):
+    read(tmp_path, content[:start] + content[start + 100:start + 200] + content[start:start + 100]
+         + content[start + 200:])
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):

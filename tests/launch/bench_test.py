@@ -2,14 +2,19 @@
 
 import functools
 import json
+import os
 
 import jax
+import numpy as np
 import pytest
 
+from latentmem import data
 from latentmem.base.errors import InputError
-from launch.benchmarks import layer, memory, qwen3, recurrence, thinking
+from latentmem.study import bench_figure, figures
+from launch.benchmarks import bank, layer, memory, qwen3, recurrence, storage, thinking
 from tests.checks import assert_close
 from tests.launch.train_test import launch
+from tests.train import small
 
 SHARED = dict(batch=2, heads=2, head_width=8, depth=2, dtype='float32', repeats=1, tokens=2)
 
@@ -106,3 +111,77 @@ def test_a_process_that_fails_or_takes_too_long_is_told(tmp_path):
 def test_a_flag_that_a_suite_does_not_know_is_refused(tmp_path):
   done = launch('bench', '--suite=thinking', '--chunks=16', f'--out={tmp_path / "x"}')
   assert done.returncode == 2 and "--chunks says nothing to the suite 'thinking'" in done.stderr
+
+
+def test_a_bank_is_measured_beside_its_bytes(tmp_path):
+  record = bank.run([1000], repeats=3, folder=tmp_path, told=lambda line: None)
+  row, = record['rows']
+  assert row['bytes'] == 4000 and len(row['shares']) == 3
+  assert {name: len(each) for name, each in row['parts'].items()} == dict(write=3, read=3, put=3, get=3)
+  np.testing.assert_allclose(row['seconds']['bank'], np.add(row['parts']['put'], row['parts']['get']))
+  assert row['share'] == np.median(row['seconds']['raw']) / np.median(row['seconds']['bank'])
+  assert not os.listdir(tmp_path)
+  json.dumps(record)
+  assert figures.png(bench_figure.draw(record)).startswith(b'\x89PNG')
+
+
+def test_raw_bytes_are_all_of_the_state(tmp_path):
+  parts = bank.state(1000)
+  assert len(parts) == bank.ARRAYS
+  bank.write_raw(tmp_path / 'raw', parts)
+  assert bank.read_raw(tmp_path / 'raw').tobytes() == b''.join(part.tobytes() for part in parts.values())
+
+
+@pytest.fixture(scope='module')
+def corpus_run(tmp_path_factory):
+  """A run folder of a model with a Titans memory, trained on texts for a few steps."""
+  folder = tmp_path_factory.mktemp('storage')
+  (folder / 'texts').mkdir()
+  rng = np.random.default_rng(0)
+  for i in range(30):
+    words = rng.choice(['one', 'two', 'three', 'four', 'five'], 60)
+    (folder / 'texts' / f'{i}.txt').write_text(' '.join(words))
+  config = small.config(model_fields=dict(compose=dict(kind='mag', heads=2, window=8),
+                                          memory=dict(kind='titans', heads=2, chunk=8)),
+                        length=32, steps=4, telemetry_every=0, evaluate_every=0)
+  config['data'] = data.fields(dict(kind='corpus', corpus=f'files:{folder / "texts"}', tokens='bytes'))
+  return small.run(folder / 'run', config)[0].path
+
+
+def test_storage_is_measured_by_how_a_text_goes_on(corpus_run):
+  said = []
+  record = storage.run(str(corpus_run), [100], rows=2, told=said.append)
+  rows = {(row['what'], row['storage']): row for row in record['rows']}
+  assert len(rows) == len(said) == 9
+  for what in ('memory', 'carry'):
+    exact, int8 = rows[what, 'exact'], rows[what, 'int8']
+    assert exact['change'] == 0 and exact['bytes'] == exact['of'] and not exact['relative_rms']
+    assert int8['bytes'] < exact['bytes'] / 3 and 0 < abs(int8['change']) < 0.05
+    assert set(int8['relative_rms']) and all(0 <= error < 0.1 for error in int8['relative_rms'].values())
+  assert rows['memory', 'exact']['of'] < rows['carry', 'exact']['of']
+  assert abs(rows['carry', storage.FORGOTTEN]['change']) > abs(rows['carry', 'int8']['change'])
+  json.dumps(record)
+  assert figures.png(bench_figure.draw(record)).startswith(b'\x89PNG')
+
+
+def test_storage_goes_on_as_one_reading_would(corpus_run):
+  """A carry that was exactly stored scores the second part as a model does that reads without stopping."""
+  from latentmem import model
+  from latentmem.train import checkpoint
+  record = storage.run(str(corpus_run), [100], rows=2, told=lambda line: None)
+  config, params = checkpoint.load_params(str(corpus_run))
+  it, source = model.make(**config['model']), data.make(config['data'])
+  tokens_BT, sizes_BT = storage.documents(source, 2, 100)
+  assert sizes_BT.sum() == tokens_BT.size
+  _, logits_BTV = it.apply(params, tokens_BT[:, :-1], method='first')
+  nats_BT = -np.take_along_axis(jax.nn.log_softmax(logits_BTV), tokens_BT[:, 1:, None], -1)[..., 0]
+  half = 50 - storage.SHORT
+  np.testing.assert_allclose(record['rows'][0]['bits_per_byte'], nats_BT[:, half:].mean() / np.log(2), rtol=1e-4)
+
+
+def test_storage_wants_texts_that_are_long_enough(corpus_run, tmp_path):
+  with pytest.raises(InputError, match='holds out [0-9]+ documents of more than 5000 tokens, not 2'):
+    storage.run(str(corpus_run), [5000], rows=2)
+  run, _ = small.run(tmp_path / 'run', small.config(steps=1))
+  with pytest.raises(InputError, match='a run that was trained on a corpus'):
+    storage.run(str(run.path), [100], rows=2)
