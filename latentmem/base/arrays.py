@@ -40,3 +40,11 @@ def name_of(path) -> str:
 def real_first(mask_BT: jax.Array) -> jax.Array:
   """Order_BT that brings a row's real tokens (mask True) to its front and keeps their order."""
   return jnp.argsort(~mask_BT, axis=1, stable=True)
+
+
+def last(x_BTN: jax.Array, mask_BT=None) -> jax.Array:
+  """What stands at each row's last real token (mask True; None: all are), [B, N]; a row without one has its last."""
+  if mask_BT is None:
+    return x_BTN[:, -1]
+  place_B = mask_BT.shape[1] - 1 - jnp.argmax(mask_BT[:, ::-1], axis=1)
+  return at(place_B[:, None], x_BTN)[:, 0]

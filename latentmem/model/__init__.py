@@ -5,12 +5,12 @@ from latentmem.base import naming
 from latentmem.base.errors import hint, InputError
 from latentmem.model import compose
 
-_ROOM = naming.Room(__name__, shared=('blocks', 'compose'))
+_ROOM = naming.Room(__name__, shared=('blocks', 'compose', 'qwen3_weights'))
 kinds, find = _ROOM.kinds, _ROOM.find
 
 # Sizes, whatever part of a model has them, and the least they may be.
-LEAST = dict(width=1, layers=1, vocab=0, ff=0, heads=1, head_width=0, chunk=1, segment=1, window=0, context=1,
-             persistent=0, conv=0, expansion=1)
+LEAST = dict(width=1, layers=1, vocab=0, ff=0, heads=1, kv_heads=1, head_width=0, hidden=1, chunk=1, segment=1,
+             window=0, context=1, persistent=0, conv=0, expansion=1)
 
 DTYPES = ('float32', 'bfloat16', 'float16', 'float64')
 
@@ -70,6 +70,6 @@ def _check(filled: dict) -> None:
   for name, least in LEAST.items():
     if filled.get(name, least) < least:
       raise InputError(f'{filled["kind"]} has {name}={filled[name]}; it must be at least {least}.')
-  for name in ('dtype', 'state_dtype'):
+  for name in ('dtype', 'state_dtype', 'param_dtype'):
     if filled.get(name, DTYPES[0]) not in DTYPES:
       raise InputError(f'{filled["kind"]} has {name}={filled[name]!r}{hint(filled[name], DTYPES)}; it takes {DTYPES}.')

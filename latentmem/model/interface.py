@@ -9,6 +9,8 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from latentmem.base import arrays
+
 Carry = Any
 
 
@@ -45,6 +47,11 @@ class Base(nn.Module):
       carry, logits_BTV in at least float32. Logits where there is no token mean nothing.
     """
     raise NotImplementedError
+
+  def last(self, carry: Carry, tokens_BT: jax.Array, mask_BT=None):
+    """Reads tokens as the call does -> carry, logits_BV after each row's last real token."""
+    carry, logits_BTV = self(carry, tokens_BT, None, mask_BT)
+    return carry, arrays.last(logits_BTV, mask_BT)
 
   def first(self, tokens_BT: jax.Array):
     """Reads tokens from a fresh carry."""

@@ -3,6 +3,10 @@
 y_i = sum_j softmax_j(q_i' k_j / sqrt(K)) v_j     over i's own document, i - W < j <= i, and a prefix all tokens see
 B batch (rows), T tokens, W window, H heads, K head width, P prefix, S keys looked at, Q queries in a block.
 
+Keys and values, of a prefix too, may have G heads, where G divides H: then H / G heads of queries that follow one
+another share one (grouped queries, Ainslie et al. 2023). Keys are not repeated; queries that share one are asked
+together. Names say H for either, and G where the two meet.
+
 The cache is a ring: the p-th token of the open document lies in slot p mod W. `count` is the length of that document
 so far, which tells what each slot holds; slots that hold nothing are zeros. Real tokens (mask True) come first.
 
@@ -39,9 +43,11 @@ def positions(count_B: jax.Array, reset_BT: jax.Array) -> jax.Array:
   return jnp.arange(reset_BT.shape[1]) - starts(count_B, reset_BT)
 
 
-def scores(q_BTHK: jax.Array, k_PHK: jax.Array) -> jax.Array:
-  """What queries make of keys that all rows share, [B, T, H, P]: a prefix is (scores, v_PHK)."""
-  return scaled(jnp.einsum('bthk,phk->bthp', q_BTHK, k_PHK, preferred_element_type=_wide(q_BTHK)), q_BTHK)
+def scores(q_BTHK: jax.Array, k_PGK: jax.Array) -> jax.Array:
+  """What queries make of keys that all rows share, [B, T, H, P]: a prefix is (scores, v_PGK)."""
+  q_BTGK = _beside(q_BTHK, k_PGK.shape[1])
+  score_BTGP = jnp.einsum('bthk,phk->bthp', q_BTGK, k_PGK, preferred_element_type=_wide(q_BTHK))
+  return scaled(_apart(score_BTGP, q_BTHK.shape[2]), q_BTHK)
 
 
 def scaled(score: jax.Array, q_BTHK: jax.Array) -> jax.Array:
@@ -52,8 +58,34 @@ def _wide(x):
   return jnp.promote_types(x.dtype, jnp.float32)
 
 
-def attend(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix=None) -> jax.Array:
+def _beside(x_BTHN, groups):
+  """Heads that share keys as if they were tokens, side by side, [B, T H/G, G, N]."""
+  batch, length, heads, size = x_BTHN.shape
+  if heads == groups:
+    return x_BTHN
+  return x_BTHN.reshape(batch, length, groups, heads // groups, size).swapaxes(2, 3).reshape(batch, -1, groups, size)
+
+
+def _apart(x_BNGN, heads):
+  """`_beside` undone: [B, T, H, N]."""
+  batch, many, groups, size = x_BNGN.shape
+  if heads == groups:
+    return x_BNGN
+  return x_BNGN.reshape(batch, -1, heads // groups, groups, size).swapaxes(2, 3).reshape(batch, -1, heads, size)
+
+
+def attend(q_BTHK, k_BSGK, v_BSGK, visible_BTS, prefix=None) -> jax.Array:
   """Softmax attention over the visible keys and the prefix. A query that sees nothing gets a finite answer."""
+  heads, groups = q_BTHK.shape[2], k_BSGK.shape[2]
+  if heads != groups:
+    prefix = prefix and (_beside(prefix[0], groups), prefix[1])
+    visible_BTS = jnp.repeat(visible_BTS, heads // groups, axis=1)
+    return _apart(_attend(_beside(q_BTHK, groups), k_BSGK, v_BSGK, visible_BTS, prefix), heads)
+  return _attend(q_BTHK, k_BSGK, v_BSGK, visible_BTS, prefix)
+
+
+def _attend(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix):
+  """`attend` where every head has keys of its own."""
   score_BHTS = scaled(jnp.einsum('bthk,bshk->bhts', q_BTHK, k_BSHK, preferred_element_type=_wide(q_BTHK)), q_BTHK)
   score_BHTS = jnp.where(visible_BTS[:, None], score_BHTS, jnp.finfo(score_BHTS.dtype).min)
   parts = [(score_BHTS, v_BSHK, 'bhts,bshk->bthk')]

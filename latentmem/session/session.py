@@ -193,8 +193,7 @@ def _answer(model, params, carry, tokens_BT, count):
   """Reads the first `count` tokens -> carry, logits_BV after the last of them."""
   length = tokens_BT.shape[1]
   mask_BT = None if length == 1 else jnp.arange(length)[None] < count
-  carry, logits_BTV = model.apply(params, carry, tokens_BT, None, mask_BT)
-  return carry, jax.lax.dynamic_index_in_dim(logits_BTV, count - 1, axis=1, keepdims=False)
+  return model.apply(params, carry, tokens_BT, mask_BT, method='last')
 
 
 @functools.partial(jax.jit, static_argnums=0)
