@@ -45,16 +45,16 @@ class Size:
   plans: int = 1
 
   def __post_init__(self):
-    topics, spare = self.preferences + self.evolutions + self.ideas, len(words.ITEMS) // 2 - 1
+    spare = len(words.ITEMS) // len(PARTS) - 1
     if min(dataclasses.astuple(self)) < 0 or not sum(dataclasses.astuple(self)):
       raise InputError(f'A person needs some facts, and no number of them below 0; it got {self}.')
-    if topics > spare or self.attributes > len(words.VALUES) // 2 or self.plans > 1:
+    if self.topics > spare or self.attributes > len(words.VALUES) // len(PARTS) or self.plans > 1:
       raise InputError(f'A person has at most {spare} preferences, evolutions and ideas together, '
-                       f'{len(words.VALUES) // 2} attributes and 1 group of plans; it got {self}.')
+                       f'{len(words.VALUES) // len(PARTS)} attributes and 1 group of plans; it got {self}.')
 
   @property
-  def groups(self) -> int:
-    return sum(dataclasses.astuple(self))
+  def topics(self) -> int:
+    return self.preferences + self.evolutions + self.ideas
 
 
 class Draws:
@@ -81,11 +81,19 @@ class Draws:
       left[i], left[j] = left[j], left[i]
     return left[:count]
 
-  def square(self) -> list[list[int]]:
+  def square(self) -> tuple[tuple[int, ...], ...]:
     """A Latin square of order 4: in each row and each column every number once."""
-    start = self.pick(([0, 1, 2, 3, 1, 2, 3, 0, 2, 3, 0, 1, 3, 0, 1, 2], [0, 1, 2, 3, 1, 0, 3, 2, 2, 3, 0, 1, 3, 2, 1, 0]))
-    rows, columns, symbols = (self.sample(range(4), 4) for _ in range(3))
-    return [[symbols[start[4 * row + column]] for column in columns] for row in rows]
+    return self.pick(_squares())
+
+
+@functools.cache
+def _squares() -> list[tuple[tuple[int, ...], ...]]:
+  """All 576 of them."""
+  rows, squares = list(itertools.permutations(range(4))), [()]
+  for _ in range(4):
+    squares = [(*square, row) for square in squares for row in rows
+               if all(a != b for above in square for a, b in zip(above, row))]
+  return squares
 
 
 class Fact(NamedTuple):
@@ -134,34 +142,31 @@ class Group(NamedTuple):
     return self.reasons[self.reason_by_member[member][role]]
 
 
-class Family(NamedTuple):
-  """What four persons share.
-
-  Attributes:
-    groups: In either part, first and later.
-    unused: Topics that nobody in the family ever speaks of.
-  """
-
-  groups: dict[str, list[Group]]
-  unused: list[str]
+@functools.lru_cache(maxsize=4096)
+def subjects(seed: int, family: int) -> tuple[list[str], list[str], list[str]]:
+  """Topics, attributes and months in the order in which a family takes them."""
+  rng = np.random.default_rng((seed, family))
+  return tuple([list(names)[i] for i in rng.permutation(len(names)).tolist()]
+               for names in (words.ITEMS, words.VALUES, words.MONTHS))
 
 
 @functools.lru_cache(maxsize=4096)
-def family(seed: int, number: int, size: Size) -> Family:
-  """A pure function of its arguments; what it returns is shared and not to be changed."""
-  draws = Draws(np.random.default_rng((seed, number)))
-  topics = iter(draws.sample(words.ITEMS, len(words.ITEMS)))
-  attributes = iter(draws.sample(words.VALUES, len(words.VALUES)))
-  months = iter(draws.sample(words.MONTHS, len(words.MONTHS)))
-  groups = {}
-  for part in PARTS:
-    groups[part] = [
-        *(_preference(draws, next(topics)) for _ in range(size.preferences)),
-        *(_evolution(draws, next(topics)) for _ in range(size.evolutions)),
-        *(_idea(draws, next(topics)) for _ in range(size.ideas)),
-        *(_attribute(draws, next(attributes)) for _ in range(size.attributes)),
-        *(_plan(draws, list(itertools.islice(months, MEMBERS))) for _ in range(size.plans))]
-  return Family(groups, list(topics))
+def groups(seed: int, family: int, size: Size, part: str) -> list[Group]:
+  """A family's groups of facts, first or later: a pure function, whose value is shared and not to be changed."""
+  topics, attributes, months = subjects(seed, family)
+  draws, skip = Draws(np.random.default_rng((seed, family, PARTS.index(part)))), PARTS.index(part)
+  topics = iter(topics[skip * size.topics:])
+  months = months[skip * MEMBERS:][:MEMBERS]
+  return [*(_preference(draws, next(topics)) for _ in range(size.preferences)),
+          *(_evolution(draws, next(topics)) for _ in range(size.evolutions)),
+          *(_idea(draws, next(topics)) for _ in range(size.ideas)),
+          *(_attribute(draws, name) for name in attributes[skip * size.attributes:][:size.attributes]),
+          *(_plan(draws, months) for _ in range(size.plans))]
+
+
+def never_told(seed: int, family: int, size: Size) -> list[str]:
+  """Topics that nobody in the family ever speaks of."""
+  return subjects(seed, family)[0][len(PARTS) * size.topics:]
 
 
 def _numbers(names) -> list[int]:

@@ -40,12 +40,12 @@ class PersonaContext(asks_persons.AsksPersons):
   def __post_init__(self):
     super().__post_init__()
     if self.history_weight < 0 or not 0 <= self.shortest <= self.history:
-      raise InputError(f'persona_context takes history_weight >= 0 and a shortest history up to history={self.history}; '
-                       f'it got {self.history_weight} and {self.shortest}.')
+      raise InputError(f'persona_context takes history_weight >= 0 and a shortest history up to '
+                       f'history={self.history}; it got {self.history_weight} and {self.shortest}.')
     shortest, least = self.shortest or self.history, persons.least_tokens(self.size)
     if shortest < least:
-      raise InputError(f'The facts of a person of persona_context take up to {least} tokens of history, and the shortest '
-                       f'has {shortest}; fewer facts take less.')
+      raise InputError(f'The facts of a person of persona_context take up to {least} tokens of history, and the '
+                       f'shortest has {shortest}; fewer facts take less.')
     asked = persona_questions.apart(persons.Person(0, 0, self.size), self.questions, _zeros(), self.types)
     if not 1 <= self.questions <= len(asked):
       raise InputError(f'persona_context asks 1 to {len(asked)} questions in a row, as many as it has groups of facts '

@@ -1,18 +1,18 @@
-"""Questions about generated persons, of PersonaMem's seven types (Jiang et al. 2025, arXiv 2504.14225), four options each.
+"""Questions about generated persons, of PersonaMem's seven types (Jiang et al. 2025, arXiv 2504.14225).
 
-    type                                             right                                 wrong
-    track_full_preference_evolution                  the three likings in their order      in three other orders
-    recall_user_shared_facts                         what the one asked about has          what others have
-    recalling_the_reasons_behind_previous_updates    the reason for this liking            for what else was said of the topic
-    suggest_new_ideas                                new, of the liked kind                known; of the other kind; both
-    generalizing_to_new_scenarios                    of the kind liked in another topic    of kinds given up, disliked, another's
-    provide_preference_aligned_recommendations       what is liked now                     given up, tried in vain, another's
-    recalling_facts_mentioned_by_the_user            where to in this month; liked before  in other months; liked now, never
+    type                                             right; wrong
+    track_full_preference_evolution                  three likings in their order; in three other orders
+    recall_user_shared_facts                         what the one asked about has; what others have
+    recalling_the_reasons_behind_previous_updates    the reason for a liking; for all else that was said of the topic
+    suggest_new_ideas                                new, of the liked kind; known, or of the other kind, or both
+    generalizing_to_new_scenarios                    of the kind liked in another topic; given up, disliked, another's
+    provide_preference_aligned_recommendations       liked now; given up, tried in vain, another's
+    recalling_facts_mentioned_by_the_user            where to in a month; in others (or: liked before; now, never)
 
-The options of a question are the answers of the four members of the person's family (`person_facts`), shuffled: the same
-words and options are asked of all four, and each option is right for one. All options of a question have the same
-number of tokens. Wrong ones are in the person's own history wherever the right one is, but for new ideas and new
-scenarios, where half of the options and none of them are.
+The four options of a question are the answers of the four members of the person's family (`person_facts`), shuffled:
+the same words and options are asked of all four, and each option is right for one. All options of a question have the
+same number of tokens. Wrong ones are in the person's own history wherever the right one is, but for new ideas and new
+scenarios, where half of the options are and none.
 """
 
 import functools
@@ -22,6 +22,7 @@ import zlib
 import numpy as np
 
 from latentmem.base.errors import check_known, InputError
+from latentmem.tasks import person_facts
 from latentmem.tasks import persona_words as words
 from latentmem.tasks.person_facts import Draws, Group, MEMBERS, NOW, of_holder, OLD, told, VAIN
 from latentmem.tasks.persons import Person
@@ -34,9 +35,10 @@ EVOLUTION, SHARED, REASONS, IDEAS, SCENARIOS, ALIGNED, FACTS = TYPES = (
 ABOUT = {EVOLUTION: ('evolution',), SHARED: ('attribute',), REASONS: ('preference',), IDEAS: ('idea',),
          SCENARIOS: ('preference',), ALIGNED: ('preference',), FACTS: ('preference', 'plan')}
 # The word after <question> tells the type.
-OPENS = dict(how=EVOLUTION, describe=EVOLUTION, what=SHARED, name=SHARED, why=REASONS, explain=REASONS, suggest=IDEAS,
-             find=IDEAS, given=SCENARIOS, considering=SCENARIOS, recommend=ALIGNED, pick=ALIGNED, which=FACTS, where=FACTS,
-             tell=FACTS)
+OPENS = dict(
+    how=EVOLUTION, describe=EVOLUTION, what=SHARED, name=SHARED, why=REASONS, explain=REASONS, suggest=IDEAS,
+    find=IDEAS, given=SCENARIOS, considering=SCENARIOS, recommend=ALIGNED, pick=ALIGNED, which=FACTS, where=FACTS,
+    tell=FACTS)
 OPENING = {words.NUMBER[word]: TYPES.index(kind) for word, kind in OPENS.items()}
 
 WORDINGS = {
@@ -124,7 +126,7 @@ def _asked(person, group, kind, draws):
   if kind == IDEAS:
     return told(draws.pick(WORDINGS[kind]), t=t), each(lambda m: group.value(m, 2)), (0, 1)
   if kind == SCENARIOS:
-    other = draws.pick(person.family.unused)
+    other = draws.pick(person_facts.never_told(person.seed, person.family, person.size))
     items = draws.sample(words.ITEMS[other], MEMBERS)
     # An item stays with its kind, whichever member is asked.
     answer = lambda m: [group.value(m, NOW)[0], words.NUMBER[items[group.by_member[m][NOW]]]]

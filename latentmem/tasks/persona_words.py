@@ -57,11 +57,12 @@ THINGS = '''milkshake soap candles batteries stamps paper glue string nails rice
   envelopes bulbs thread ink buttons tape matches sponges vinegar'''.split()
 WEATHER = 'sunny rainy windy cloudy foggy snowy stormy mild'.split()
 
-TELLING = '''. , ? i my me you your the a of for is was am and or to in on it as then now no not longer because like likes
-  liked with from moved chose tried did enjoy prefer best has have will travel plan go noted thanks see good know that
-  sounds nice how what why where which recommend pick suggest find given considering explain describe name tell change
-  changed over time taste new met yet suits would suit before latest about plus remind buy sure done today weather word
-  there mean kind sort more spell letters so do can heard some lately never need'''.split()
+TELLING = '''
+  . , ? i my me you the a of for is and to in it as then now no not longer because like likes liked from chose tried
+  did enjoy best has have will travel plan go noted thanks see good know that sounds nice how what why where which
+  recommend pick suggest find given considering explain describe name tell change changed over time taste new met yet
+  suits would suit before latest about plus remind buy sure done today weather spell do can heard some
+'''.split()
 
 
 def _all_words() -> tuple[str, ...]:
@@ -72,6 +73,8 @@ def _all_words() -> tuple[str, ...]:
 
 WORDS = _all_words()
 NUMBER = {word: number for number, word in enumerate(WORDS)}
+# What plain English writes with a capital letter.
+NAMES = {'i', *PLACES, *MONTHS, *VALUES['town'], *VALUES['language']}
 
 
 def tokens(text: str) -> list[int]:
@@ -87,5 +90,5 @@ def spoken(numbers) -> str:
 def plain(numbers) -> str:
   """The same as a sentence that stands anywhere: capital letters where one begins, no space before a stop."""
   text = re.sub(r' (?=[.,?])', '', spoken(numbers))
-  text = re.sub(r'\bi\b', 'I', text)
+  text = re.sub(r'\w+', lambda found: found[0].capitalize() if found[0] in NAMES else found[0], text)
   return re.sub(r'(^|[.?] )([a-z])', lambda found: found[1] + found[2].upper(), text)

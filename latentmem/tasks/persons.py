@@ -27,7 +27,7 @@ from latentmem.tasks.person_facts import MEMBERS, PARTS, Size, told
 IN_A_SESSION = 8
 # Days of a history, of 12 months of 28 days, and of what comes later.
 SPANS = dict(first=(0, 15 * 336), later=(15 * 336, 20 * 336))
-REPLIES = tuple(told(text) for text in ('noted .', 'good to know that .', 'i see , thanks .', 'sounds nice .', 'sure .'))
+REPLIES = tuple(map(told, ('noted .', 'good to know that .', 'i see , thanks .', 'sounds nice .', 'sure .')))
 # Share of small talk that mentions a value of the person's.
 MENTIONS = 0.4
 
@@ -117,8 +117,8 @@ class Person:
   size: Size = Size()
 
   @property
-  def family(self) -> person_facts.Family:
-    return person_facts.family(self.seed, self.number // MEMBERS, self.size)
+  def family(self) -> int:
+    return self.number // MEMBERS
 
   @property
   def member(self) -> int:
@@ -127,7 +127,12 @@ class Person:
   def groups(self, part: str = 'first') -> list[person_facts.Group]:
     """What there are facts about, in the history ('first') or in what comes `later`."""
     check_known(part, PARTS, 'a person', 'part')
-    return self.family.groups[part]
+    return person_facts.groups(self.seed, self.family, self.size, part)
+
+  def facts(self, part: str = 'first') -> dict[str, list[int]]:
+    """What is told: key of a fact to its value's token numbers."""
+    return {f'{group.name}/{role}': value for group in self.groups(part)
+            for role, value in enumerate(_told_values(group, self.member))}
 
   def history(self, tokens: int = 1024) -> History:
     """All facts of the first part, in at most so many tokens and a few less. Raises InputError where that is too few.
