@@ -4,6 +4,8 @@ The length of the header (8 bytes, little end first), the header (JSON: a name's
 notes under __metadata__), the data, without gaps. Nothing in it is code. No header is believed unchecked.
 """
 
+from collections.abc import Callable
+import itertools
 import json
 import math
 import os
@@ -143,6 +145,44 @@ def read(path: os.PathLike | str, header: Header, name: str) -> np.ndarray:
   if filled < len(data):
     raise InputError(f'{path} is cut short: {name!r} ends before its {len(data):,} bytes.')
   return array(path, name, place, data)
+
+
+def read_piece(path: os.PathLike | str, place: Place, start: int, index: tuple[slice, ...], into: np.ndarray) -> None:
+  """Reads the part of one array that `index` cuts out into an array of its shape and dtype, and nothing else of it.
+
+  `start` is where the file's data begin. Raises InputError where the file has become shorter.
+  """
+  cuts = [cut.indices(size)[:2] for cut, size in zip(index, place.shape)]
+  # Behind the last axis that is really cut, everything lies in one run.
+  last = max((i for i, (cut, size) in enumerate(zip(cuts, place.shape)) if cut != (0, size)), default=-1)
+  strides = [math.prod(place.shape[i + 1:]) * place.dtype.itemsize for i in range(len(cuts))]
+  run = (cuts[last][1] - cuts[last][0]) * strides[last] if last >= 0 else place.end - place.begin
+  first = start + place.begin + (cuts[last][0] * strides[last] if last >= 0 else 0)
+  data, filled = memoryview(into.reshape(-1).view(np.uint8)), 0
+  with open(path, 'rb', buffering=0) as file:
+    for above in itertools.product(*(range(*cut) for cut in cuts[:max(last, 0)])):
+      file.seek(first + sum(i * stride for i, stride in zip(above, strides)))
+      end = filled + run
+      while filled < end:
+        count = file.readinto(data[filled:end])
+        if not count:
+          raise InputError(f'{path} is cut short: it ends at byte {file.tell():,}.')
+        filled += count
+
+
+def write(path: os.PathLike | str, shapes: dict[str, tuple[np.dtype, tuple[int, ...]]], notes: dict[str, str],
+          array: Callable[[str], np.ndarray]) -> None:
+  """Writes a file to the disk, one array in memory at a time: `array` is asked for each by its name.
+
+  The file is whole only where this returns; a caller writes it where nobody looks yet.
+  """
+  head, order = encoded(shapes, notes)
+  with open(path, 'wb') as file:
+    file.write(head)
+    for name in order:
+      file.write(data_of(array(name)))
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _place(path, name: str, said, size: int) -> Place:
