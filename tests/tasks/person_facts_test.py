@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from latentmem.base.errors import InputError
-from latentmem.tasks import person_facts, persona_words as words
+from latentmem.tasks import person_facts
+from latentmem.tasks import persona_words as words
 from latentmem.tasks.person_facts import Draws, MEMBERS, Size
 
 
@@ -40,8 +41,8 @@ def test_each_value_takes_each_role_in_one_member():
         if group.kind == 'idea':
           assert {roles[2] for roles in group.by_member} == {0, 1, 2, 3}
           for liked, tried, new in group.by_member:
-            kind = lambda value: group.values[value][0]
-            assert kind(liked) == kind(new) != kind(tried) and new not in (liked, tried)
+            kinds = [value[0] for value in group.values]
+            assert kinds[liked] == kinds[new] != kinds[tried] and new not in (liked, tried)
 
 
 def test_what_comes_later_is_about_other_things():
@@ -58,10 +59,10 @@ def test_what_comes_later_is_about_other_things():
 def test_squares_of_groups_are_independent():
   """What one group tells of the member tells nothing of the next: all 16 pairs of places are as frequent."""
   pairs = np.zeros((4, 4))
-  for family in range(1600):
+  for family in range(800):
     one, two, *_ = person_facts.groups(5, family, Size(), 'first')
     pairs[one.by_member[0][person_facts.NOW], two.by_member[0][person_facts.NOW]] += 1
-  assert abs(pairs - 100).max() < 45
+  assert abs(pairs - 50).max() < 31
 
 
 def test_a_strand_tells_changes_in_their_order():
