@@ -100,7 +100,7 @@ class Fact(NamedTuple):
   """Something true of a person.
 
   Attributes:
-    key: 'group/subject/role', such as 'preference/music/1'.
+    key: 'kind/subject/role', such as 'preference/music/1'.
     words: How it is told, token numbers.
     mentions: Items and values in it.
   """
@@ -115,7 +115,7 @@ class Group(NamedTuple):
 
   Attributes:
     kind: 'preference', 'evolution', 'idea', 'attribute' or 'plan'.
-    subject: The topic or attribute, a word; 'plan' for plans.
+    subject: The topic or attribute, a word; of plans the first month.
     values: Shared by the family: each a list of token numbers.
     by_member: Places in `values` by member and role.
     reasons: Token numbers, shared by the family.
@@ -206,7 +206,7 @@ def _attribute(draws, attribute):
 
 
 def _plan(draws, months):
-  return Group('plan', 'plan', [[place] for place in _numbers(draws.sample(words.PLACES, 4))], draws.square(),
+  return Group('plan', months[0], [[place] for place in _numbers(draws.sample(words.PLACES, 4))], draws.square(),
                holders=months)
 
 

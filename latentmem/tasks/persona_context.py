@@ -46,10 +46,11 @@ class PersonaContext(asks_persons.AsksPersons):
     if shortest < least:
       raise InputError(f'The facts of a person of persona_context take up to {least} tokens of history, and the '
                        f'shortest has {shortest}; fewer facts take less.')
-    asked = persona_questions.apart(persons.Person(0, 0, self.size), self.questions, _zeros(), self.types)
-    if not 1 <= self.questions <= len(asked):
-      raise InputError(f'persona_context asks 1 to {len(asked)} questions in a row, as many as it has groups of facts '
-                       f'for its types, not {self.questions}.')
+    subjects = persona_questions.subjects(persons.Person(0, 0, self.size), kinds=self.types)
+    most = len({group.name for _, group in subjects})
+    if not 1 <= self.questions <= most:
+      raise InputError(f'persona_context asks 1 to {most} questions in a row, as many as it has groups of facts for '
+                       f'its types, not {self.questions}.')
 
   @property
   def length(self) -> int:
@@ -86,7 +87,3 @@ class PersonaContext(asks_persons.AsksPersons):
     # The last letter is asked for and not read.
     row_T[told + len(said) - 1] = words.NUMBER[words.NONE]
     return interface.Example(row_T[:-1], targets_T, weights_T)
-
-
-def _zeros() -> person_facts.Draws:
-  return person_facts.Draws(np.random.default_rng(0))

@@ -138,7 +138,8 @@ def _asked(person, group, kind, draws):
     return told(draws.pick(WORDINGS[kind]), t=t), each(lambda m: group.value(m, NOW)), (NOW,)
   role = draws.pick((OLD, NOW, VAIN)) if kind == REASONS else OLD
   answer = (lambda m: [group.reason(m, role)]) if kind == REASONS else (lambda m: group.value(m, role))
-  return told(draws.pick(BY_ROLE[kind, role]), t=t), each(answer), (role,)
+  # What was liked before is so by the change after it.
+  return told(draws.pick(BY_ROLE[kind, role]), t=t), each(answer), (OLD, NOW) if role == OLD else (role,)
 
 
 THEN = words.NUMBER['then']

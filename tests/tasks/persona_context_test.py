@@ -1,0 +1,88 @@
+"""A row holds a history and questions, all of which it answers."""
+
+import numpy as np
+import pytest
+
+from latentmem import tasks
+from latentmem.base.errors import InputError
+from latentmem.tasks import persona_questions, persons
+from latentmem.tasks import persona_words as words
+from tests.tasks import persona_reader
+
+
+def parted(example):
+  """Of a row, in words: the history, and for each question its words, options and right letter."""
+  tokens_T, targets_T, weights_T = example
+  said = words.spoken(tokens_T)
+  history, *asked = said.split(' <question> ')
+  letters = [words.WORDS[target] for target in targets_T[tokens_T == words.NUMBER[words.ANSWER]]]
+  parts = [text.split(' <answer>')[0].split(' (')[0:] for text in asked]
+  return history, [(question, [option[3:] for option in options], 'abcd'.index(letter[1]))
+                   for (question, *options), letter in zip(parts, letters, strict=True)]
+
+
+@pytest.mark.parametrize('fields', [{}, dict(history=2048, questions=11),
+                                    dict(history=400, preferences=1, evolutions=1, ideas=1, attributes=1, questions=5)])
+def test_a_row_answers_its_questions(fields):
+  task = tasks.make('persona_context', **fields)
+  for i in range(10):
+    example = task.draw(np.random.default_rng(i))
+    history, asked = parted(example)
+    assert len(asked) == task.questions == example.weights_T.sum()
+    for question, options, right in asked:
+      assert persona_reader.answer(history, question, options) == right
+    assert task.history - 40 < len(history.split()) <= task.history
+
+
+def test_letters_are_asked_at_their_answer_mark_and_read_behind_it():
+  task = tasks.make('persona_context')
+  tokens_T, targets_T, weights_T = task.draw(np.random.default_rng(0))
+  at = np.flatnonzero(weights_T)
+  assert (tokens_T[at] == words.NUMBER[words.ANSWER]).all()
+  np.testing.assert_array_equal(tokens_T[at[:-1] + 1], targets_T[at[:-1]])
+  behind = tokens_T[at[-1] + 1:]
+  assert (behind == words.NUMBER[words.NONE]).all()
+
+
+def test_every_example_is_another_persons():
+  task = tasks.make('persona_context')
+  histories = {parted(task.draw_at(np.random.default_rng(i), i))[0][:200] for i in range(20)}
+  assert len(histories) == 20
+
+
+def test_histories_of_training_may_vary_in_length_and_be_learned():
+  task = tasks.make('persona_context', history=2048, shortest=800, history_weight=0.1)
+  examples = [task.draw_at(np.random.default_rng(i), i) for i in range(20)]
+  lengths = [len(parted(example)[0].split()) for example in examples]
+  assert min(lengths) < 1200 < 1800 < max(lengths)
+  for (tokens_T, targets_T, weights_T), told in zip(examples, lengths):
+    assert (weights_T[:told - 1] == np.float32(0.1)).all() and weights_T[told - 1] == 0
+    np.testing.assert_array_equal(targets_T[:told - 1], tokens_T[1:told])
+  held = task.hardest()
+  assert set(np.unique(held.draw(np.random.default_rng(0)).weights_T)) == {0, 1}
+  assert len(parted(held.draw(np.random.default_rng(0)))[0].split()) > 2000
+
+
+def test_types_are_those_that_are_asked():
+  task = tasks.make('persona_context', types=('suggest_new_ideas', 'recall_user_shared_facts'), questions=4)
+  asked = [question.split()[0] for i in range(5) for question, *_ in parted(task.draw(np.random.default_rng(i)))[1]]
+  assert set(asked) <= {'suggest', 'find', 'what', 'name'} and len(asked) == 20
+
+
+@pytest.mark.parametrize('chosen, message', [
+    (dict(questions=0), 'asks 1 to 11 questions'), (dict(questions=12), 'asks 1 to 11 questions'),
+    (dict(types=('suggest_new_ideas',), questions=3), 'asks 1 to 2 questions'),
+    (dict(history=500), 'take up to [0-9]+ tokens of history, and the shortest has 500'),
+    (dict(shortest=300), 'the shortest has 300'), (dict(shortest=1025), 'a shortest history up to history=1024'),
+    (dict(history_weight=-1.0), 'history_weight >= 0')])
+def test_what_cannot_be_is_refused(chosen, message):
+  with pytest.raises(InputError, match=message):
+    tasks.make('persona_context', **chosen)
+
+
+def test_a_row_that_does_not_fit_is_refused():
+  task, person = tasks.make('persona_context', questions=1), persons.Person(0, 0)
+  asked = persona_questions.questions(person, 1)
+  assert task.example(person.history(1024), asked).weights_T.sum() == 1
+  with pytest.raises(InputError, match='do not fit a row'):
+    task.example(person.history(2048), asked)
