@@ -44,7 +44,8 @@ def test_a_prompt_is_written_into_too():
   writer = writer_of('prompt')
   blank = writer.blank('ann')
   # A base that nobody trained has little to be prompted to.
-  assert writer.nats(writer.absorb(blank, OLD, steps=60), OLD).sum() < writer.nats(blank, OLD).sum() - 2
+  written = writer.absorb(blank, OLD, steps=150)
+  assert writer.nats(written, OLD).sum() < 0.9 * writer.nats(blank, OLD).sum()
 
 
 def test_an_edited_item_is_answered_anew(writer):
