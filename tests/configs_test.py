@@ -22,7 +22,7 @@ def test_a_config_holds_every_field(name):
   config = importlib.import_module(f'configs.{name}').get_config()
   assert isinstance(config, ml_collections.ConfigDict)
   filled = config.to_dict()
-  assert set(filled) - {'reason'} == {'seed', 'mesh', 'model', 'data', 'train', 'evaluate'}
+  assert set(filled) - {'reason', 'personal'} == {'seed', 'mesh', 'model', 'data', 'train', 'evaluate'}
   assert model.fields(**filled['model']) == filled['model']
 
 

@@ -1,6 +1,6 @@
 """One run's report: a page that needs nothing but itself, and the figures beside it.
 
-`write(workdir)` reads config.json, metrics.jsonl, result.json, passage.json and sample.txt, and writes
+`write(workdir)` reads config.json, metrics.jsonl, result.json, passage.json, slots.json and sample.txt, and writes
 figures/*.png and report.html. What a run did not record is named and left out.
 """
 
@@ -10,7 +10,7 @@ import pathlib
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.study import figures, page, passage
+from latentmem.study import figures, page, passage, slots
 
 
 def write(workdir: os.PathLike | str) -> pathlib.Path:
@@ -22,21 +22,18 @@ def write(workdir: os.PathLike | str) -> pathlib.Path:
   metrics = {}
   for row in run.metrics():
     metrics.setdefault(row['split'], []).append(row)
-  text = _optional(run.path / 'passage.json')
-  try:
-    shown = json.loads(text) if text else None
-  except ValueError as error:
-    raise InputError(f'{run.path / "passage.json"} is not JSON ({error}).') from error
-  drawn, absent = draw(run, metrics, shown)
+  shown, told = _page(run.path / 'passage.json'), _page(run.path / 'slots.json')
+  drawn, absent = draw(run, metrics, shown, told)
   return run.write('report.html', page.render(
       name=run.path.resolve().name, config=run.config, result=run.result, drawn=drawn, absent=absent, passage=shown,
       sample=_optional(run.path / 'sample.txt')))
 
 
-def draw(run: records.Run, metrics: dict, shown: dict | None) -> tuple[dict, dict]:
+def draw(run: records.Run, metrics: dict, shown: dict | None, told: dict | None = None) -> tuple[dict, dict]:
   """({name: (caption, png)}, {name: why it is absent}) of a run's figures, which are also written to figures/."""
   wanted = {name: (caption, lambda f=f: f(metrics)) for name, (f, caption) in figures.FIGURES.items()}
   wanted['passage'] = (passage.CAPTION, lambda: passage.heat_map(shown))
+  wanted |= slots.wanted(told) if told else {}
   drawn, absent = {}, {}
   for name, (caption, make) in wanted.items():
     try:
@@ -48,6 +45,15 @@ def draw(run: records.Run, metrics: dict, shown: dict | None) -> tuple[dict, dic
     drawn[name] = (caption, image)
     run.write(f'figures/{name}.png', image)
   return drawn, absent
+
+
+def _page(path: pathlib.Path):
+  """What a JSON file holds; None where there is none."""
+  text = _optional(path)
+  try:
+    return json.loads(text) if text else None
+  except ValueError as error:
+    raise InputError(f'{path} is not JSON ({error}).') from error
 
 
 def _optional(path: pathlib.Path) -> str | None:

@@ -1,0 +1,80 @@
+"""Latent personal memory: slots of a person, which a projection that all people share turns into a soft prompt.
+
+  p_h = softmax(W_Qh e (W_Kh M_uh)' / sqrt(K)) W_Vh M_uh          P_h = s LN_h(p_h + MLP(p_h))          h = 1 .. H
+                                                              Das et al. 2026, Latent Personal Memory, arXiv 2606.20911
+M_u [H, N, M] are the slots of person u, e the mean of the question's embeddings: each head gives one token of the
+prompt, and another question reads other slots. MLP(p) = down gelu(up p), the same for all heads.
+
+What the paper leaves open, and what is done here so that it trains. e is brought to a root mean square of 1, since a
+mean of many embeddings is small and would hardly move the softmax. Slots and matrices start so that p has numbers of
+size 1, `down` at zero. s is the root mean square of the question's own embeddings: the base reads prompts of the size
+of its words, whatever that size is, and LN's gain starts at 1.
+
+Both collections: the projection is `shared`, the slots are `personal`.
+B rows, D width, H heads, N slots of a head, M numbers of a slot, K key width, F hidden numbers, U people.
+"""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from latentmem.personal import interface
+
+EPS = 1e-6
+
+
+class Lpm(interface.Base):
+  """Slots, read by the question.
+
+  Attributes:
+    heads: H, and tokens of the prompt.
+    slots: N.
+    slot_width: M.
+    key_width: K.
+    hidden: F; 0 takes D.
+  """
+
+  heads: int = 64
+  slots: int = 32
+  slot_width: int = 64
+  key_width: int = 64
+  hidden: int = 0
+
+  @property
+  def prompt(self):
+    return self.heads
+
+  def start_shared(self, key):
+    heads, width, size, hidden = self.heads, self.width, self.slot_width, self.hidden or self.width
+    keys = iter(jax.random.split(key, 4))
+    normal = lambda *shape: jax.random.normal(next(keys), shape) * shape[-2] ** -0.5
+    return dict(query=normal(heads, width, self.key_width), key=normal(heads, size, self.key_width),
+                value=normal(heads, size, width), up=normal(width, hidden), down=jnp.zeros((hidden, width)),
+                gain=jnp.ones((heads, width)), bias=jnp.zeros((heads, width)))
+
+  def start_personal(self, key, people):
+    return dict(slots=jax.random.normal(key, (people, self.heads, self.slots, self.slot_width)))
+
+  def given(self, personal, embed, x_BQD, real_BQ):
+    scale_B11 = interface.scale_of(x_BQD, real_BQ)
+    e_BD = interface.pooled(x_BQD, real_BQ)
+    e_BD *= jax.lax.rsqrt(jnp.mean(jnp.square(e_BD), -1, keepdims=True) + EPS * scale_B11[:, 0] ** 2 + 1e-24)
+    prompt_BHD, attention_BHN = read(self.shared, personal['slots'], e_BD)
+    return interface.Given(prompt_BHD * scale_B11, looks=dict(attention_BHN=attention_BHN))
+
+
+def read(shared: dict, slots_BHNM: jax.Array, e_BD: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """-> prompts before their scale [B, H, D], and how each head looked at its slots [B, H, N]."""
+  q_BHK = jnp.einsum('bd,hdk->bhk', e_BD, shared['query'])
+  k_BHNK = jnp.einsum('bhnm,hmk->bhnk', slots_BHNM, shared['key'])
+  attention_BHN = jax.nn.softmax(jnp.einsum('bhk,bhnk->bhn', q_BHK, k_BHNK) * q_BHK.shape[-1] ** -0.5, -1)
+  # What is read is projected, not every slot: the projection is linear.
+  p_BHD = jnp.einsum('bhm,hmd->bhd', jnp.einsum('bhn,bhnm->bhm', attention_BHN, slots_BHNM), shared['value'])
+  p_BHD += nn.gelu(p_BHD @ shared['up'], approximate=False) @ shared['down']
+  return layer_norm(p_BHD) * shared['gain'] + shared['bias'], attention_BHN
+
+
+def layer_norm(x_BHD: jax.Array) -> jax.Array:
+  """Mean 0 and variance 1 over the last axis."""
+  away_BHD = x_BHD - x_BHD.mean(-1, keepdims=True)
+  return away_BHD * jax.lax.rsqrt(jnp.mean(jnp.square(away_BHD), -1, keepdims=True) + EPS)

@@ -1,0 +1,53 @@
+"""Trains memories of persons on a frozen base, asks each with its own and another's memory, and tells one table.
+
+  python -m launch.personalize --config=configs/personal.py:lpm --base=runs/base --arms=lpm,lora,prompt,none --seeds=3
+
+The base is a run of launch.train or a Hugging Face folder; a hash shows that it stays as it was. Every arm and seed is
+a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json and table.png lie
+above them, with what the base scores when it reads the history itself. The same command goes on where it stopped.
+"""
+
+import pathlib
+
+from absl import flags, logging
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.train.preemption import Preemption
+from launch import parts, shell
+from launch.personalizing import arms, bases, comparison
+
+_CONFIG = shell.define_config()
+_BASE = flags.DEFINE_string('base', None, 'Folder of the base that stays as it is.')
+_ARMS = flags.DEFINE_list('arms', [], 'Arms, of lpm, lora, prompt, none; the config\'s where none is given.')
+_SEEDS = flags.DEFINE_integer('seeds', 1, 'Seeds of each arm, from the config\'s on.')
+_HISTORIES = flags.DEFINE_list('histories', ['1024'], 'Tokens of history that the base reads itself.')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/<config> where it is not given.')
+
+
+def main():
+  logging.set_verbosity(logging.FATAL)
+  config = shell.config_of(_CONFIG)
+  arms.check(config)
+  if not _BASE.value or _SEEDS.value < 1 or not all(each.isdecimal() for each in _HISTORIES.value):
+    raise InputError('launch.personalize needs --base=FOLDER, a seed, and histories as numbers of tokens.')
+  base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
+  names = _ARMS.value or [config['personal']['arm']]
+  built = {name: arms.build(config, name, base) for name in names}
+  folder = pathlib.Path(_WORKDIR.value or f'runs/{shell.config_name()}')
+  shell.writable(folder / 'table.json')
+  with Preemption() as preemption:
+    # Seed by seed, so that a comparison that was cut short has some of every arm.
+    for seed in range(config['seed'], config['seed'] + _SEEDS.value):
+      for name, arm in built.items():
+        if not comparison.one(folder / f'{name}-{seed}', arm, seed, base, preemption):
+          return
+  for history in [0, *map(int, _HISTORIES.value)]:
+    path = folder / f'history-{history}.json'
+    if not path.exists():
+      records.write_json(path, comparison.history(base, next(iter(built.values())).source, history))
+  print(comparison.tell(folder, names, base))
+
+
+if __name__ == '__main__':
+  shell.run(main)

@@ -1,0 +1,1 @@
+"""Personal memories compared: bases and arms, what they score, and one table."""

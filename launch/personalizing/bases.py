@@ -1,0 +1,58 @@
+"""A frozen base from a folder: a run of launch.train, or a checkpoint as Hugging Face lays it out."""
+
+import json
+import pathlib
+from typing import NamedTuple
+
+import jax
+
+from latentmem import model as models
+from latentmem.base import sharding
+from latentmem.base.errors import InputError
+from latentmem.model import qwen3_weights
+from latentmem.personal import identity
+from latentmem.train import checkpoint
+
+
+class Base(NamedTuple):
+  """A model that stays as it is.
+
+  Attributes:
+    folder: Where it came from.
+    fields: Kind and fields.
+    params: Its parameters, placed.
+    fingerprint: Of fields and parameters as they were loaded.
+  """
+
+  folder: str
+  fields: dict
+  params: dict
+  fingerprint: str
+
+  def check(self) -> str:
+    """The fingerprint of the parameters as they are now. Raises RuntimeError where they have changed."""
+    now = identity.fingerprint(self.params)
+    if now != self.fingerprint:
+      raise RuntimeError(f'The base of {self.folder} has changed: its fingerprint was {self.fingerprint[:12]} and is '
+                         f'{now[:12]}. Nothing that was learned on it counts.')
+    return now
+
+
+def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
+  """Raises InputError where the folder holds neither, or what it holds is damaged."""
+  path = pathlib.Path(folder) / 'config.json'
+  if not path.is_file():
+    raise InputError(f'{folder} holds no base: it has no config.json, as runs of launch.train and Hugging Face folders '
+                     'have.')
+  try:
+    config = json.loads(path.read_text())
+  except ValueError as error:
+    raise InputError(f'{path} is not JSON: {error}.') from None
+  if 'model_type' in config:
+    fields, params = qwen3_weights.load(folder, mesh)
+    params = params['params']
+  else:
+    config, params = checkpoint.load_params(folder)
+    fields, params = config['model'], params['params']
+    params = jax.device_put(params, sharding.shardings(params, models.make(**fields).layout, mesh))
+  return Base(str(folder), dict(fields), params, identity.fingerprint(params))

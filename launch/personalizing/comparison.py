@@ -1,0 +1,59 @@
+"""One run of an arm, what the base scores by itself, and the table of both."""
+
+import pathlib
+
+import jax
+
+from latentmem.base import records, sharding
+from latentmem.personal import counts
+from latentmem.personal.model import BASE
+from latentmem.study import figures, personal, report
+from latentmem.train import loop, placement, results
+from launch.personalizing import looks, scores
+
+
+def one(path: pathlib.Path, arm, seed: int, base, preemption) -> bool:
+  """Trains and scores one run, or goes on with it. False where it was asked to leave before its end."""
+  run = results.begin(path, arm.config | dict(seed=seed), arm.source)
+  if (run.path / 'answers.json').exists():
+    return True
+  print(f'Training into {run.path}', flush=True)
+  layout = arm.model.layout
+  frozen = {BASE: jax.device_put(base.params, sharding.shardings(base.params, layout, arm.place.mesh))}
+  trained = loop.train(run, arm.model, arm.source, arm.train, arm.evaluate, seed, arm.place, preemption, frozen=frozen)
+  if not trained.done:
+    return False
+  run.result or results.finish(run, trained, arm.source)
+  params = jax.device_put(placement.whole(trained.state.params), arm.place.everywhere)
+  found = scores.own_and_swapped(arm, params, frozen)
+  looks.write(run, arm, params, frozen)
+  report.write(run.path)
+  own, shared = counts.numbers(arm.config['personal'], base.fields)
+  prompt = counts.prompt_tokens(arm.config['personal'], base.fields)
+  run.write('answers.json', dict(
+      found, numbers=own, shared=shared, prompt=prompt, kv_bytes=counts.kv_bytes(base.fields, prompt),
+      base=dict(before=base.fingerprint, after=base.check())))
+  return True
+
+
+def history(base, source, tokens: int) -> dict:
+  """Scores of the base alone with so many tokens of history."""
+  print(f'The base reads {tokens} tokens of history', flush=True)
+  return scores.with_history(base, source, tokens) | dict(
+      kv_bytes=counts.kv_bytes(base.fields, tokens), base=base.check())
+
+
+def tell(folder: pathlib.Path, names: list[str], base) -> str:
+  """Writes the table of all runs in a folder, and returns its text."""
+  found = {name: [records.read_json(path) for path in sorted(folder.glob(f'{name}-*/answers.json'))] for name in names}
+  whole = sorted((records.read_json(path) for path in folder.glob('history-*.json')), key=lambda each: each['history'])
+  rows = [personal.summary(name, runs) for name, runs in found.items()] + list(map(personal.of_history, whole))
+  sizes = counts.at_sizes_of_qwen3()
+  text = '\n'.join([personal.table(rows), personal.sizes(sizes)])
+  records.write_json(folder / 'table.json', dict(rows=rows, runs=found, histories=whole, sizes=sizes,
+                                                 base=dict(folder=base.folder, fingerprint=base.fingerprint)))
+  records.write_whole(folder / 'table.txt', text + '\n')
+  records.write_whole(folder / 'table.png', figures.png(personal.draw(rows, folder.name)))
+  if any(each['history'] for each in whole):
+    records.write_whole(folder / 'lengths.png', figures.png(personal.by_length(rows, folder.name)))
+  return text

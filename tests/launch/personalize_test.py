@@ -1,0 +1,209 @@
+"""Memories are trained on a base that stays as it is, asked with their own and others' numbers, and compared."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from configs import personal as config_file
+from latentmem import data, personal
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.data.task import HELDOUT
+from latentmem.personal.writer import Writer
+from latentmem.tasks import persona_words as words
+from launch import parts
+from launch.personalizing import arms, bases, comparison, profiles, scores, wording
+from tests.launch.train_test import launch
+from tests.train import small
+
+FACTS = dict(preferences=1, evolutions=0, ideas=0, attributes=1, plans=0,
+             types=('recall_user_shared_facts', 'provide_preference_aligned_recommendations'))
+ADAPTERS = dict(lpm=dict(heads=2, slots=3, slot_width=4, key_width=4), lora=dict(rank=2), prompt=dict(tokens=2),
+                none=dict(tokens=2))
+
+
+def base_config():
+  config = config_file.get_config('base').to_dict()
+  config['mesh']['fsdp'] = 1
+  config['model'] |= dict(width=16, layers=1, heads=2, kv_heads=1, hidden=16)
+  config['data'] = data.fields(dict(kind='task', heldout_examples=4, task=dict(
+      kind='persona_context', history=176, questions=2, **FACTS)))
+  config['train'] |= dict(steps=2, rows=4, length=257, save_every=0, evaluate_every=0)
+  config['evaluate'] |= dict(rows=4)
+  return config
+
+
+def config_of(arm='lpm'):
+  config = config_file.get_config(arm).to_dict()
+  config['mesh']['fsdp'] = 1
+  config['data'] = data.fields(dict(kind='task', heldout_examples=20, task=dict(kind='persona', people=8, **FACTS)))
+  config['train'] |= dict(steps=3, rows=8, save_every=2, evaluate_every=0)
+  config['evaluate'] |= dict(rows=8)
+  config['personal'] |= {kind: personal.fields(kind, **fields) for kind, fields in ADAPTERS.items()}
+  return config
+
+
+@pytest.fixture(scope='module')
+def base(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('base') / 'run'
+  small.run(folder, base_config())
+  return bases.load(str(folder), parts.mesh(1, 1))
+
+
+@pytest.fixture(scope='module')
+def told(base, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('personal')
+  for kind in personal.kinds():
+    arm = arms.build(config_of(), kind, base)
+    assert comparison.one(folder / f'{kind}-0', arm, 0, base, small.LeavesAt(-1))
+  records.write_json(folder / 'history-176.json', comparison.history(base, arm.source, 176))
+  return folder, comparison.tell(folder, personal.kinds(), base)
+
+
+def test_every_arm_is_a_run_and_the_table_has_them_all(told):
+  folder, text = told
+  table = json.loads((folder / 'table.json').read_text())
+  assert [row['arm'] for row in table['rows']] == [*personal.kinds(), 'history 176']
+  assert (folder / 'table.txt').read_text() == text + '\n' and (folder / 'table.png').stat().st_size > 1000
+  assert 'Qwen3-8B' in text and 'recall_user_shared_facts' in text
+  for kind in personal.kinds():
+    answers = records.read_json(folder / f'{kind}-0' / 'answers.json')
+    assert answers['own']['tokens'] == answers['swapped']['tokens'] == 20
+    assert answers['base']['before'] == answers['base']['after'] == table['base']['fingerprint']
+    assert (answers['numbers'] > 0, answers['shared'] > 0) == (
+        personal.find(kind).has_personal, personal.find(kind).has_shared)
+
+
+def test_nobody_knows_who_asks_without_a_memory(told):
+  answers = records.read_json(told[0] / 'none-0' / 'answers.json')
+  assert answers['own'] == answers['swapped']
+
+
+def test_a_run_that_was_cut_short_goes_on(base, tmp_path, told):
+  arm = arms.build(config_of(), 'prompt', base)
+  assert not comparison.one(tmp_path / 'prompt-0', arm, 0, base, small.LeavesAt(1))
+  assert comparison.one(tmp_path / 'prompt-0', arm, 0, base, small.LeavesAt(-1))
+  one, other = (records.read_json(path / 'prompt-0' / 'answers.json') for path in (tmp_path, told[0]))
+  assert one['own'] == other['own'] and one['swapped'] == other['swapped']
+  stamp = (tmp_path / 'prompt-0' / 'answers.json').stat().st_mtime_ns
+  assert comparison.one(tmp_path / 'prompt-0', arm, 0, base, small.LeavesAt(-1))
+  assert (tmp_path / 'prompt-0' / 'answers.json').stat().st_mtime_ns == stamp
+
+
+def test_slots_are_looked_at(told):
+  lpm, lora = told[0] / 'lpm-0', told[0] / 'lora-0'
+  shown = records.read_json(lpm / 'slots.json')
+  assert np.shape(shown['map']['points']) == (8, 2 * 3, 2) and np.shape(shown['words']['cosines']) == (2, 3)
+  np.testing.assert_allclose(np.sum(shown['attention']['share'], -1), 1, rtol=1e-5)
+  assert set(shown['attention']['questions']) == set(FACTS['types'])
+  page = (lpm / 'report.html').read_text()
+  assert 'Slots of all people' in page and (lpm / 'figures' / 'slots_map.png').exists()
+  assert not (lora / 'slots.json').exists() and 'Slots of all people' not in (lora / 'report.html').read_text()
+
+
+def test_a_base_that_changed_is_told(base):
+  moved = base._replace(params=jax.tree.map(lambda a: a + 1e-6, base.params))
+  with pytest.raises(RuntimeError, match='Nothing that was learned on it counts'):
+    moved.check()
+  assert base.check() == base.fingerprint
+
+
+def test_swapping_gives_each_question_to_another_family(base):
+  source = arms.build(config_of(), 'lpm', base).source
+  own, swapped = (next(iter(each.heldout(8, source.asks.length, 1))) for each in (source, scores.Swapped(source, 4)))
+  before, after = (batch['tokens_BT'][:, 0] - source.asks.vocab for batch in (own, swapped))
+  assert np.all(before // 4 != after // 4) and np.all(after < 8) and np.all(after >= 0)
+  np.testing.assert_array_equal(own['tokens_BT'][:, 1:], swapped['tokens_BT'][:, 1:])
+
+
+def test_the_base_reads_a_history_as_if_it_were_one_row(base):
+  """In pieces, and lent to many questions: against the base reading history and question at once."""
+  source = arms.build(config_of(), 'lpm', base).source
+  examples = [source.example(HELDOUT, 0, i) for i in range(20)]
+  u = int(examples[0].tokens_T[0]) - source.asks.vocab
+  mine = [e for e in examples if e.tokens_T[0] == examples[0].tokens_T[0]][:3]
+  told_T = source.asks.person(u).history(176).tokens_T
+  reader = scores._Reader(base, 1024, 4)
+  tokens_BT, targets_BT, _ = (np.stack(a) for a in zip(*mine))
+  nats_BT, _ = reader.questions(reader.history(told_T, 50), tokens_BT, targets_BT)
+  for row_T, target_T, nats_T in zip(tokens_BT, targets_BT, nats_BT):
+    whole_T = np.concatenate([told_T, row_T[1:][row_T[1:] >= 0]])
+    carry = reader.net.apply(reader.params, 1, method='init_state')
+    _, logits_BTV = jax.jit(reader.net.apply)(reader.params, carry, whole_T[None])
+    logits_V = np.asarray(logits_BTV[0, -1], np.float64)
+    assert nats_T[-1] == pytest.approx(np.log(np.exp(logits_V).sum()) - logits_V[target_T[-1]], rel=1e-4)
+
+
+def test_what_does_not_fit_is_refused(base, tmp_path):
+  for config, arm, said in (
+      (config_of(), 'lpn', "did you mean 'lpm'"), (config_of() | dict(data=data.fields(dict(
+          kind='task', task=dict(kind='recall')))), 'lpm', "asked by the task 'persona'"),
+      (config_of(), 'lpm', 'has 684 tokens|tokens and the questions')):
+    given = base if said.startswith(("did", 'asked')) else base._replace(fields=base.fields | dict(vocab=99))
+    with pytest.raises(InputError, match=said):
+      arms.build(config, arm, given)
+  with pytest.raises(InputError, match='holds no base'):
+    bases.load(str(tmp_path), parts.mesh(1, 1))
+  with pytest.raises(InputError, match='needs a config with a part `personal`'):
+    arms.check(base_config())
+
+
+def test_the_commands(base, told, tmp_path):
+  wrong = launch('personalize', '--config=configs/personal.py:lpm', f'--workdir={tmp_path}')
+  assert wrong.returncode == 2 and '--base=FOLDER' in wrong.stderr and 'Traceback' not in wrong.stderr
+  run = told[0] / 'lpm-0'
+  given = (f'--run={run}', f'--path={tmp_path / "p"}', '--user=ann')
+  wrong = launch('profile', 'ersae', *given)
+  assert wrong.returncode == 2 and "did you mean 'erase'" in wrong.stderr
+  wrong = launch('profile', 'recall', *given)
+  assert wrong.returncode == 2 and '--question is missing' in wrong.stderr
+  file = tmp_path / 'new.jsonl'
+  file.write_text('{"question": "what is my job ?", "options": ["baker", "pilot", "clerk"], "answer": "pilot"}\n')
+  done = launch('profile', 'absorb', *given, f'--questions={file}', '--steps=2')
+  assert done.returncode == 0 and 'ann: version 1, 1 items' in done.stdout, done.stderr
+
+
+def test_a_profile_from_absorbing_to_erasing(base, told, tmp_path):
+  room = profiles.opened(str(told[0] / 'lora-0'), str(tmp_path / 'p'))
+  assert isinstance(room.writer, Writer)
+  files = tmp_path / 'q.jsonl', tmp_path / 't.jsonl'
+  options = ['baker', 'pilot', 'clerk']
+  files[0].write_text(json.dumps(dict(question='What is my job?', options=options, answer='pilot')) + '\n' +
+                      json.dumps(dict(question='what is my pet ?', options=['cat', 'dog'], answer='cat')) + '\n')
+  files[1].write_text(json.dumps(dict(role='user', content='My job is pilot.')))
+  items = wording.questions(str(files[0])) + wording.turns(str(files[1]))
+  assert profiles.absorb(room, 'ann', items, 60).version == 1
+  assert profiles.recall(room, 'ann', 'what is my job ?', options) == 'pilot'
+  seen = profiles.inspect(room, 'ann')
+  assert 'version 1 of [1]' in seen and '-> (b)' in seen and 'my job is pilot .' in seen
+  profiles.edit(room, 'ann', 0, '(a)', 60)
+  assert profiles.recall(room, 'ann', 'what is my job ?', options) == 'baker'
+  assert len(profiles.edit(room, 'ann', 0, None, 5).items) == 2 and room.store.versions('ann') == [1, 2, 3]
+  profiles.adopt(room, 'bob', 3)
+  with pytest.raises(InputError, match='counted from 0'):
+    profiles.adopt(room, 'eve', 8)
+  assert room.store.erase('ann') == 3 and room.store.names() == ['bob']
+  elsewhere = profiles.opened(str(told[0] / 'lpm-0'), str(tmp_path / 'p'))
+  with pytest.raises(InputError, match='is a profile of the adapter'):
+    elsewhere.store.read('bob')
+
+
+@pytest.mark.parametrize('line, said', [
+    ('{"question": "what is my job ?"}', "line 2: answer is None; it takes a text"),
+    ('{"question": "what is my jbo ?", "answer": "pilot"}', "line 2 has the word 'jbo'.*did you mean 'job'"),
+    ('{"question": "what", "anwser": "pilot"}', "line 2: no key 'anwser' .did you mean 'answer'"),
+    ('{"question": "what", "answer": "pilto", "options": ["pilot"]}', "is none of the options .did you mean 'pilot'"),
+    ('[1]', 'line 2 is no object'), ('{', 'line 2 is not JSON'),
+    ('{"question": "a", "answer": "a", "options": 3}', 'a list')])
+def test_lines_that_are_none_are_refused(tmp_path, line, said):
+  path = tmp_path / 'q.jsonl'
+  path.write_text('{"question": "what is my job ?", "answer": "pilot"}\n' + line)
+  with pytest.raises(InputError, match=said):
+    wording.questions(str(path))
+
+
+def test_words_are_tokens_and_back():
+  assert wording.spoken(wording.tokens('My job is pilot, (a) I see.')) == 'my job is pilot , (a) i see .'
+  assert wording.asked('what is my job ?', ['baker', 'pilot'])[0] == words.NUMBER[words.QUESTION]

@@ -1,0 +1,89 @@
+"""Writing moves one person's numbers, keeps what was known, and is read by the same model that was trained."""
+
+import jax
+import numpy as np
+import pytest
+
+from latentmem.base.errors import InputError
+from latentmem.personal.profile import Item
+from latentmem.personal.store import Store
+from latentmem.personal.writer import Writer
+from tests.personal import small
+
+BEGIN = 20
+# Few, because the base was trained by nobody and says little that is sure.
+OLD = [Item((1, 2, 3), (BEGIN, 12)), Item((4, 5, 6), (BEGIN, 13))]
+NEW = [Item((7, 8, 9), (BEGIN, 14)), Item((10, 11, 15), (BEGIN, 12))]
+
+
+def writer_of(kind):
+  sizes = dict(lpm=dict(heads=4, slots=8, slot_width=8), lora=dict(rank=4), prompt=dict(tokens=4))[kind]
+  net, params, base = small.built(kind, **sizes)
+  return Writer(net, params, base['base'], answer=3, rows=8)
+
+
+@pytest.fixture(scope='module', params=['lpm', 'lora'])
+def writer(request):
+  return writer_of(request.param)
+
+
+def test_new_is_learned_old_stays_and_nothing_else_moves(writer):
+  constant = jax.tree.map(np.array, writer._constant)
+  ann = writer.absorb(writer.blank('ann'), OLD, steps=150)
+  assert writer.right(ann, OLD).all() and not writer.right(ann, NEW).all()
+  both = writer.absorb(ann, NEW, steps=250)
+  assert writer.right(both, OLD).all() and writer.right(both, NEW).all()
+  assert both.items == (*OLD, *NEW)
+  jax.tree.map(np.testing.assert_array_equal, constant, jax.tree.map(np.array, writer._constant))
+  forgetful = writer.absorb(ann, NEW, steps=250, rehearse=0.0)
+  assert writer.nats(forgetful, OLD).sum() > writer.nats(both, OLD).sum()
+  assert [writer.recall(both, item.question, BEGIN) for item in (*OLD, *NEW)] == [[12], [13], [14], [12]]
+
+
+def test_a_prompt_is_written_into_too():
+  writer = writer_of('prompt')
+  blank = writer.blank('ann')
+  # A base that nobody trained has little to be prompted to.
+  written = writer.absorb(blank, OLD, steps=150)
+  assert writer.nats(written, OLD).sum() < 0.9 * writer.nats(blank, OLD).sum()
+
+
+def test_an_edited_item_is_answered_anew(writer):
+  ann = writer.absorb(writer.blank('ann'), OLD, steps=150)
+  changed = writer.absorb(ann.edited(1, (BEGIN, 19)), (), steps=250)
+  assert writer.recall(changed, OLD[1].question, BEGIN) == [19]
+  assert writer.right(changed, [item for item in changed.items]).all() and len(changed.items) == len(OLD)
+
+
+def test_a_kept_profile_is_read_as_before(writer, tmp_path):
+  ann = writer.absorb(writer.blank('ann'), OLD, steps=3)
+  store = Store(tmp_path, writer.fits)
+  store.write(ann)
+  np.testing.assert_array_equal(writer.nats(store.read('ann'), OLD), writer.nats(ann, OLD))
+
+
+def test_somebody_of_the_table_is_read_as_the_model_reads(writer):
+  net, params, base = small.built(writer.net.adapter['kind'], **{
+      name: value for name, value in dict(writer.net.adapter).items() if name != 'kind'})
+  known = writer.known('bob', 3)
+  tokens_BT, targets_BA, _ = writer._laid(OLD)
+  tokens_BT[:, 0] = small.VOCAB + 3
+  logits_BV = small.logits(net, params, base, tokens_BT)[:, 1 + small.QUESTION]
+  nats = np.asarray(jax.nn.logsumexp(logits_BV, -1) - logits_BV[np.arange(2), targets_BA[:, 0]])
+  # Two programs of float32.
+  np.testing.assert_allclose(writer.nats(known, OLD), nats, rtol=1e-4)
+
+
+def test_what_cannot_be_written_is_refused(writer):
+  blank = writer.blank('ann')
+  for items, more, said in (([], {}, 'nothing to write'), ([Item((1,), (1, 23))], {}, 'the token 23'),
+                            ([Item((1,) * 8, (1, 2))], {}, 'question of 8'), (OLD, dict(steps=0), '1 step or more'),
+                            (OLD, dict(rehearse=2.0), 'share of rehearsal')):
+    with pytest.raises(InputError, match=said):
+      writer.absorb(blank, items, **more)
+
+
+def test_nobody_is_written_into_no_memory():
+  net, params, base = small.built('none')
+  with pytest.raises(InputError, match='none holds nothing of a person'):
+    Writer(net, params, base['base'])

@@ -1,0 +1,52 @@
+"""The table of personal memories: shares, intervals, types, sizes."""
+
+import pytest
+
+from latentmem.study import figures, personal
+from latentmem.study.reasoning import wilson
+
+
+def scored(right, of):
+  return dict(accuracy=right / of, tokens=of, by_type=dict(facts=dict(accuracy=right / of, asked=of)))
+
+
+def run(right, swapped):
+  return dict(own=scored(right, 40), swapped=scored(swapped, 40), numbers=128, shared=1000, kv_bytes=4096)
+
+
+ROWS = [personal.summary('lpm', [run(30, 10), run(34, 12)]), personal.summary('none', [run(10, 10)]),
+        personal.of_history(scored(36, 40) | dict(history=1024, kv_bytes=8192))]
+SIZES = [dict(base='Qwen3-8B', lpm=10, lora=2000, fewer=200.0, kv_lpm=64, kv_history=6400, less=100.0, history=32768)]
+
+
+def test_seeds_are_counted_together():
+  row = ROWS[0]
+  assert row['right'] == 64 / 80 and (row['least'], row['most']) == wilson(64, 80) and row['asked'] == 80
+  assert row['swapped'] == 22 / 80 and (row['swapped_least'], row['swapped_most']) == wilson(22, 80)
+  assert row['by_type']['facts']['right'] == 64 / 80 and row['seeds'] == 2
+
+
+def test_the_text_has_every_arm_type_and_size():
+  text = personal.table(ROWS) + personal.sizes(SIZES)
+  assert '80.0%' in text and 'history 1024' in text and '90.0%' in text and '32,768' in text
+  lines = text.splitlines()
+  assert next(line for line in lines if line.startswith('facts')).count('[') == 3
+  assert next(line for line in lines if line.startswith('none')).split()[1] == '25.0%'
+
+
+def test_lengths_are_those_of_histories_and_memories_are_lines():
+  more = personal.of_history(scored(39, 40) | dict(history=8192, kv_bytes=65536))
+  figure = personal.by_length([*ROWS, more], 'persons')
+  left, right = figure.axes
+  assert left.containers[0].lines[0].get_xdata().tolist() == right.lines[0].get_xdata().tolist() == [1024, 8192]
+  assert right.lines[0].get_ydata().tolist() == [8192, 65536]
+  assert [line.get_ydata()[0] for line in left.lines if line.get_label() in ('lpm', 'none')] == [0.8, 0.25]
+  assert figures.png(figure)[:4] == b'\x89PNG'
+
+
+def test_the_figure_has_points_for_own_and_swapped():
+  figure = personal.draw(ROWS, 'persons')
+  axes, = figure.axes
+  own, swapped = (container.lines[0].get_ydata() for container in axes.containers)
+  assert own == pytest.approx([0.8, 0.25, 0.9]) and swapped == pytest.approx([22 / 80, 0.25])
+  assert figures.png(figure)[:4] == b'\x89PNG'
