@@ -6,14 +6,16 @@
 
 --run names a run of launch.personalize, whose base and projection a profile belongs to. absorb takes files of lines,
 --questions ({"question": ..., "options": [...], "answer": ...}) and --turns ({"role": ..., "content": ...}). edit takes
---item and --answer, or no answer to take the item away. erase leaves no trace in the folder, older versions included.
+--item and --answer, or no answer to take the item away. erase leaves no trace in the folder, older versions included;
+it and list need no --run, so that a memory can be erased whose base is gone.
 """
 
 import sys
 
-from absl import flags
+from absl import flags, logging
 
 from latentmem.base.errors import check_known, InputError
+from latentmem.personal.store import Store
 from launch import shell
 
 VERBS = ('absorb', 'recall', 'inspect', 'list', 'edit', 'adopt', 'export', 'import', 'erase')
@@ -29,17 +31,24 @@ _ITEM = flags.DEFINE_integer('item', None, 'edit: number of the item, as inspect
 _ANSWER = flags.DEFINE_string('answer', None, 'edit: its answer from now on.')
 _PERSON = flags.DEFINE_integer('person', None, 'adopt: number of somebody whom the projection was trained with.')
 _FILE = flags.DEFINE_string('file', None, 'export, import: the file.')
-NEEDS = dict(recall=[_QUESTION], edit=[_ITEM], adopt=[_PERSON], export=[_FILE])
-NEEDS['import'] = [_FILE]
+NEEDS = dict(recall=[_RUN, _USER, _QUESTION], edit=[_RUN, _USER, _ITEM], adopt=[_RUN, _USER, _PERSON],
+             export=[_RUN, _USER, _FILE], erase=[_USER], list=[])
+NEEDS['import'] = [_RUN, _FILE]
 
 
 def main(verb: str):
   check_known(verb, VERBS, 'launch.profile', 'verb')
-  for flag in [_RUN, *([] if verb in ('list', 'import') else [_USER]), *NEEDS.get(verb, [])]:
+  for flag in NEEDS.get(verb, [_RUN, _USER]):
     if flag.value is None:
       raise InputError(f'--{flag.name} is missing; {verb} needs it.')
+  logging.set_verbosity(logging.FATAL)
+  user = _USER.value
+  if verb in ('list', 'erase'):
+    store = Store(_PATH.value)
+    print('\n'.join(store.names()) if verb == 'list' else f'{user}: {store.erase(user)} files erased')
+    return
   from launch.personalizing import profiles, wording
-  room, user = profiles.opened(_RUN.value, _PATH.value), _USER.value
+  room = profiles.opened(_RUN.value, _PATH.value)
   items = lambda: [item for read, path in ((wording.questions, _QUESTIONS.value), (wording.turns, _TURNS.value)) if path
                    for item in read(path)]
   kept = lambda profile: f'{profile.name}: version {profile.version}, {len(profile.items)} items'
@@ -47,12 +56,10 @@ def main(verb: str):
       'absorb': lambda: kept(profiles.absorb(room, user, items(), _STEPS.value)),
       'recall': lambda: profiles.recall(room, user, _QUESTION.value, _OPTIONS.value),
       'inspect': lambda: profiles.inspect(room, user),
-      'list': lambda: '\n'.join(room.store.names()),
       'edit': lambda: kept(profiles.edit(room, user, _ITEM.value, _ANSWER.value, _STEPS.value)),
       'adopt': lambda: kept(profiles.adopt(room, user, _PERSON.value)),
       'export': lambda: kept(room.store.export(user, _FILE.value)),
-      'import': lambda: kept(room.store.take(_FILE.value, user or '')),
-      'erase': lambda: f'{user}: {room.store.erase(user)} files erased'}
+      'import': lambda: kept(room.store.take(_FILE.value, user or ''))}
   print(done[verb]())
 
 

@@ -33,8 +33,8 @@ def check_name(name: str) -> str:
 class Store:
   """The profiles in one folder."""
 
-  def __init__(self, folder: os.PathLike | str, fits: Fits, keep: int = 3):
-    """Keeps the last `keep` versions of each person. Makes no folder before something is kept."""
+  def __init__(self, folder: os.PathLike | str, fits: Fits | None = None, keep: int = 3):
+    """Keeps the last `keep` versions of each person. Without `fits` it can name and erase, and read nothing."""
     self.folder, self.fits, self.keep = pathlib.Path(folder), fits, keep
 
   def names(self) -> list[str]:

@@ -42,7 +42,10 @@ def _together(scored: list[dict]) -> dict:
       known = kinds.setdefault(kind, [0, 0])
       known[0] += round(part['accuracy'] * part['asked'])
       known[1] += part['asked']
-  share = lambda right, of: dict(zip(('right', 'least', 'most'), (right / of, *wilson(right, of))), asked=of)
+  def share(right, of):
+    least, most = wilson(right, of)
+    # Rounding may put an end of the interval a little outside.
+    return dict(right=right / of, least=max(least, 0.0), most=min(most, 1.0), asked=of)
   return share(right, of) | dict(by_type={kind: share(*counted) for kind, counted in kinds.items()})
 
 

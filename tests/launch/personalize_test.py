@@ -159,6 +159,8 @@ def test_the_commands(base, told, tmp_path):
   assert wrong.returncode == 2 and "did you mean 'erase'" in wrong.stderr
   wrong = launch('profile', 'recall', *given)
   assert wrong.returncode == 2 and '--question is missing' in wrong.stderr
+  wrong = launch('profile', 'erase', f'--path={tmp_path / "p"}', '--user=../x')
+  assert wrong.returncode == 2 and "'../x' is no name" in wrong.stderr and 'Traceback' not in wrong.stderr
   file = tmp_path / 'new.jsonl'
   file.write_text('{"question": "what is my job ?", "options": ["baker", "pilot", "clerk"], "answer": "pilot"}\n')
   done = launch('profile', 'absorb', *given, f'--questions={file}', '--steps=2')

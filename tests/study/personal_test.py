@@ -26,6 +26,12 @@ def test_seeds_are_counted_together():
   assert row['by_type']['facts']['right'] == 64 / 80 and row['seeds'] == 2
 
 
+def test_intervals_stay_between_nothing_and_everything():
+  rows = [personal.summary('lpm', [run(right, right)]) for right in (0, 40)]
+  assert '-0%' not in personal.table(rows)
+  assert rows[0]['least'] == 0 < rows[0]['most'] and rows[1]['least'] < 1 == rows[1]['most']
+
+
 def test_the_text_has_every_arm_type_and_size():
   text = personal.table(ROWS) + personal.sizes(SIZES)
   assert '80.0%' in text and 'history 1024' in text and '90.0%' in text and '32,768' in text
