@@ -24,7 +24,7 @@ def marked(mark):
 
 
 def test_its_python_runs():
-  assert len(blocks('python')) == 2
+  assert len(blocks('python')) == 3
   space = {}
   for block in blocks('python'):
     exec(compile(block, 'README.md', 'exec'), space)
@@ -37,7 +37,7 @@ def test_its_python_runs():
 
 def test_its_memory_trains(monkeypatch, tmp_path):
   module = types.ModuleType('latentmem.memory.average')
-  exec(compile(blocks('python')[1], 'README.md', 'exec'),
+  exec(compile(blocks('python')[-1], 'README.md', 'exec'),
        vars(module))
   monkeypatch.setitem(sys.modules, module.__name__, module)
   monkeypatch.setattr(memory._ROOM, 'kinds', lambda: ['average', 'none'])
