@@ -4,11 +4,15 @@
                                                                                   ^                         ^
                                                                               asked: (c)                asked: (a)
 
+In training a share of the questions may be open: without options, and answered in words, of which each is asked for. A
+letter is two steps away from the history, what the words tell and which option has them; open questions teach one.
+
 Every example is another person's, so nothing can be remembered from one to the next: only what stands in the row tells
 the answers. Questions of a row are about different groups of facts, so the answers in it do not tell each other either.
 What is behind the last answer is filled with <none>, weight 0.
 """
 
+from collections.abc import Collection
 import dataclasses
 
 import numpy as np
@@ -30,18 +34,20 @@ class PersonaContext(asks_persons.AsksPersons):
     shortest: Training histories are of any length from here to `history`; 0 for `history` always, as held-out ones.
     questions: In a row; 1 to as many as there are groups.
     history_weight: Weight in training of each token of the history but its first; 0 asks for the letters alone.
+    open: Share of training questions that are open, of those types that can be.
   """
 
   history: int = 1024
   shortest: int = 0
   questions: int = 8
   history_weight: float = 0.0
+  open: float = 0.0
 
   def __post_init__(self):
     super().__post_init__()
-    if self.history_weight < 0 or not 0 <= self.shortest <= self.history:
-      raise InputError(f'persona_context takes history_weight >= 0 and a shortest history up to '
-                       f'history={self.history}; it got {self.history_weight} and {self.shortest}.')
+    if self.history_weight < 0 or not 0 <= self.open <= 1 or not 0 <= self.shortest <= self.history:
+      raise InputError(f'persona_context takes history_weight >= 0, a share of open questions and a shortest history '
+                       f'up to history={self.history}; it got {self.history_weight}, {self.open} and {self.shortest}.')
     shortest, least = self.shortest or self.history, persons.least_tokens(self.size)
     if shortest < least:
       raise InputError(f'The facts of a person of persona_context take up to {least} tokens of history, and the '
@@ -60,30 +66,38 @@ class PersonaContext(asks_persons.AsksPersons):
     return dataclasses.replace(self, shortest=0)
 
   def draw(self, rng):
-    return self._example(rng, self.history, 0.0)
+    return self._example(rng, self.history, 0.0, 0.0)
 
   def draw_at(self, rng, i):
     history = int(rng.integers(self.shortest, self.history + 1)) if self.shortest else self.history
-    return self._example(rng, history, self.history_weight)
+    return self._example(rng, history, self.history_weight, self.open)
 
-  def _example(self, rng, history, history_weight):
+  def _example(self, rng, history, history_weight, share):
     number = int(rng.integers(person_facts.MEMBERS * FAMILIES))
     person = persons.Person(0, number, self.size)
     asked = persona_questions.apart(person, self.questions, person_facts.Draws(rng), self.types)
-    return self.example(person.history(history), asked, history_weight)
+    opened = {i for i, question in enumerate(asked) if share and question.kind in persona_questions.OPEN
+              and rng.random() < share}
+    return self.example(person.history(history), asked, history_weight, opened)
 
-  def example(self, history: persons.History, asked: list[persona_questions.Question],
-              history_weight: float = 0.0) -> interface.Example:
-    """The row of a history and questions. Raises InputError where it does not fit."""
-    told, said = len(history.tokens_T), [token for question in asked for token in (*question.tokens, question.letter)]
+  def example(self, history: persons.History, asked: list[persona_questions.Question], history_weight: float = 0.0,
+              opened: Collection[int] = ()) -> interface.Example:
+    """The row of a history and questions, those numbered in `opened` open. Raises InputError where it does not fit."""
+    parts = [(question.open, question.options[question.right]) if i in opened else (question.tokens, [question.letter])
+             for i, question in enumerate(asked)]
+    told, said = len(history.tokens_T), [token for ask, answer in parts for token in (*ask, *answer)]
     if told + len(said) > self.length + 1:
       raise InputError(f'A history of {told} tokens and questions of {len(said)} do not fit a row of {self.length}.')
     row_T = np.full(self.length + 1, words.NUMBER[words.NONE], np.int32)
     row_T[:told], row_T[told:told + len(said)] = history.tokens_T, said
     weights_T = np.zeros(self.length, np.float32)
     weights_T[:told - 1] = history_weight
-    weights_T[row_T[:-1] == words.NUMBER[words.ANSWER]] = 1
+    place = told
+    for ask, answer in parts:
+      place += len(ask)
+      weights_T[place - 1:place - 1 + len(answer)] = 1
+      place += len(answer)
     targets_T = np.where(weights_T > 0, row_T[1:], 0).astype(np.int32)
-    # The last letter is asked for and not read.
+    # The last word is asked for and not read.
     row_T[told + len(said) - 1] = words.NUMBER[words.NONE]
     return interface.Example(row_T[:-1], targets_T, weights_T)

@@ -34,6 +34,8 @@ EVOLUTION, SHARED, REASONS, IDEAS, SCENARIOS, ALIGNED, FACTS = TYPES = (
 # What each type can be asked about.
 ABOUT = {EVOLUTION: ('evolution',), SHARED: ('attribute',), REASONS: ('preference',), IDEAS: ('idea',),
          SCENARIOS: ('preference',), ALIGNED: ('preference',), FACTS: ('preference', 'plan')}
+# Types whose answer follows from the history alone, whatever the options are.
+OPEN = (EVOLUTION, SHARED, REASONS, ALIGNED, FACTS)
 # The word after <question> tells the type.
 OPENS = dict(
     how=EVOLUTION, describe=EVOLUTION, what=SHARED, name=SHARED, why=REASONS, explain=REASONS, suggest=IDEAS,
@@ -82,6 +84,11 @@ class Question(NamedTuple):
     """'<question> ... (a) ... (b) ... (c) ... (d) ... <answer>': what is read before the letter is said."""
     listed = [token for letter, option in zip(LETTERS, self.options) for token in (letter, *option)]
     return [words.NUMBER[words.QUESTION], *self.words, *listed, words.NUMBER[words.ANSWER]]
+
+  @property
+  def open(self) -> list[int]:
+    """'<question> ... <answer>': the same without options, to be answered in words."""
+    return [words.NUMBER[words.QUESTION], *self.words, words.NUMBER[words.ANSWER]]
 
   @property
   def letter(self) -> int:

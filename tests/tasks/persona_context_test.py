@@ -63,6 +63,30 @@ def test_histories_of_training_may_vary_in_length_and_be_learned():
   assert len(parted(held.draw(np.random.default_rng(0)))[0].split()) > 2000
 
 
+def test_open_questions_are_answered_in_words():
+  closed, task = tasks.make('persona_context', questions=11), tasks.make('persona_context', questions=11, open=1.0)
+  for i in range(10):
+    tokens_T, targets_T, weights_T = task.draw_at(np.random.default_rng(i), i)
+    last, whole_T = np.flatnonzero(weights_T)[-1], np.append(tokens_T, words.NUMBER[words.NONE])
+    whole_T[last + 1] = targets_T[last]
+    said = words.spoken(whole_T).replace(' <none>', '').split(' <question> ')[1:]
+    listed = [text for text in said if '(a)' in text]
+    assert {text.split()[0] for text in listed} == {'suggest', 'find', 'given', 'considering'} & {
+        text.split()[0] for text in said}
+    history, asked = parted(closed.draw_at(np.random.default_rng(i), i))
+    answers = {question: options[right] for question, options, right in asked}
+    at = 0
+    for text in said:
+      question, answer = text.split(' <answer> ')
+      at += 0 if text in listed else len(answer.split())
+      if text not in listed and question in answers:
+        assert answer == answers[question]
+    assert weights_T.sum() == at + len(listed)
+    np.testing.assert_array_equal(targets_T[weights_T > 0], whole_T[1:][weights_T > 0])
+  held = task.draw(np.random.default_rng(0))
+  assert held.weights_T.sum() == 11
+
+
 def test_types_are_those_that_are_asked():
   task = tasks.make('persona_context', types=('suggest_new_ideas', 'recall_user_shared_facts'), questions=4)
   asked = [question.split()[0] for i in range(5) for question, *_ in parted(task.draw(np.random.default_rng(i)))[1]]
@@ -74,7 +98,7 @@ def test_types_are_those_that_are_asked():
     (dict(types=('suggest_new_ideas',), questions=3), 'asks 1 to 2 questions'),
     (dict(history=500), 'take up to [0-9]+ tokens of history, and the shortest has 500'),
     (dict(shortest=300), 'the shortest has 300'), (dict(shortest=1025), 'a shortest history up to history=1024'),
-    (dict(history_weight=-1.0), 'history_weight >= 0')])
+    (dict(history_weight=-1.0), 'history_weight >= 0'), (dict(open=1.5), 'a share of open questions')])
 def test_what_cannot_be_is_refused(chosen, message):
   with pytest.raises(InputError, match=message):
     tasks.make('persona_context', **chosen)
