@@ -92,6 +92,11 @@ def test_a_header_that_lies_is_refused(tmp_path, told):
     read(tmp_path, forged({'a': told}, bytes(range(8))))
 
 
+def test_a_shape_that_no_array_can_have_is_refused(tmp_path):
+  with pytest.raises(InputError, match='cannot have the shape'):
+    read(tmp_path, forged({'a': dict(dtype='F32', shape=[0, 2**70], data_offsets=[0, 0])}))
+
+
 def test_arrays_that_share_bytes_are_refused(tmp_path):
   told = {'a': dict(dtype='F32', shape=[2], data_offsets=[0, 8]),
           'b': dict(dtype='F32', shape=[1], data_offsets=[4, 8])}
