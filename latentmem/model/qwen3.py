@@ -228,12 +228,13 @@ class Qwen3(interface.Base):
 
     def in_parts(h_BTD, table_VD):
       part = -(-self.vocab // PARTS)
+      count = -(-self.vocab // part)
       # The last part reaches back over the one before, where parts do not divide the vocabulary.
-      begins_N = jnp.minimum(jnp.arange(PARTS) * part, self.vocab - part)
+      begins_N = jnp.minimum(jnp.arange(count) * part, self.vocab - part)
       each = lambda begin: product(h_BTD, jax.lax.dynamic_slice_in_dim(table_VD, begin, part))
       parts_NBTV = jax.lax.map(each, begins_N)
       whole_BTV = jnp.moveaxis(parts_NBTV[:-1], 0, 2).reshape(*h_BTD.shape[:2], -1)
-      return jnp.concatenate([whole_BTV, parts_NBTV[-1][..., PARTS * part - self.vocab:]], axis=-1)
+      return jnp.concatenate([whole_BTV, parts_NBTV[-1][..., count * part - self.vocab:]], axis=-1)
 
     if table_VD.dtype.itemsize >= wide.itemsize or table_VD.size < LARGE:
       return product(h_BTD, table_VD)
