@@ -3,6 +3,7 @@
 import itertools
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 import numpy as np
 
 from latentmem.base import records
@@ -10,6 +11,10 @@ from latentmem.base.errors import InputError
 from latentmem.study import figures, scaling
 
 NUMBERS = ('parameters', 'tokens', 'loss', 'flops')
+# A share of the least loss; an E below it cannot be told from 0, which is where its search ends.
+SURELY = 1e-3
+# Token counts that are named along an axis, at most.
+TICKS = 5
 COLOURS = ('#0b62a4', '#d1600a', '#5c8a3a', '#8a5c9e')
 
 
@@ -56,7 +61,8 @@ def report(points: list[dict], draws: int = 200) -> dict:
       law=law._asdict(), intervals=scaling.intervals(scaling.bootstrap(law, n, d, loss, draws)), runs=len(mine),
       k=float(np.median(flops / (n * d))), off=float(np.std(np.log(loss / law.loss(n, d)))),
       budgets=[float(flops.min()), float(flops.max())], sizes=[float(n.min()), float(n.max())],
-      lengths=[float(d.min()), float(d.max())], undetermined=law.undetermined(),
+      lengths=[float(d.min()), float(d.max())],
+      undetermined=([] if law.E > SURELY * loss.min() else ['E']) + law.undetermined(),
       same_budget=scaling.same_budget(n, flops, loss))
   return dict(points=points, groups=groups, compared=compared(groups))
 
@@ -136,4 +142,9 @@ def _over_tokens(axes, name, found):
     axes.plot(line, law.loss(size, line), color=colour, label=f'{size:,.0f}')
     axes.plot(d, loss, 'o', color=colour, markersize=4)
   axes.set(title=name, xlabel='tokens', xscale='log')
+  budgets = sorted({each['tokens'] for each in mine})
+  if len(budgets) <= TICKS:
+    axes.set_xticks(budgets, [f'{d:.1e}' for d in budgets])
+  # Numbers between powers of ten would stand in one another.
+  axes.xaxis.set_minor_formatter(NullFormatter())
   axes.legend(title='parameters', fontsize=7, title_fontsize=7)

@@ -36,6 +36,14 @@ def test_a_law_at_a_bound_is_said_to_be():
   assert 'these runs do not determine beta' in told
 
 
+@pytest.mark.parametrize('least, said', [(1.2, []), (0.0, ['E'])])
+def test_a_loss_that_could_as_well_go_to_nothing_is_said_to_be(least, said):
+  law = LAW._replace(E=least)
+  points = [dict(group='a', name=f'{n}-{d}', parameters=n, tokens=d, flops=6 * n * d, loss=float(law.loss(n, d)),
+                 of='x') for n in (1e4, 1e5, 1e6) for d in (1e5, 1e6, 1e7)]
+  assert scaling_report.report(points, draws=20)['groups']['a']['undetermined'] == said
+
+
 def test_groups_without_a_budget_in_common_are_not_compared():
   groups = dict(a=group(budgets=(1e10, 1e11)), b=group())
   assert not scaling_report.compared(groups)
