@@ -64,7 +64,7 @@ def render(*, name: str, config: dict, result: dict | None, drawn: dict, absent:
     sample: Text the model generated, or None.
   """
   parts = [_heading(name, config, result)]
-  parts += [_figure(each, *drawn[each]) for each in figures.FIGURES if each in drawn]
+  parts += [_figure(each, *shown) for each, shown in drawn.items() if each != 'passage']
   if 'passage' in drawn:
     parts += ['<h2>Surprise over a held-out passage</h2>', passages.coloured(passage), _shades(),
               _figure('passage', *drawn['passage'])]
