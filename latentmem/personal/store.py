@@ -86,7 +86,7 @@ class Store:
         _wipe(path)
     _wipe(self.folder / name / '.lock')
     (self.folder / name).rmdir()
-    _sync(self.folder)
+    records.sync_folder(self.folder)
     return len(found)
 
   def export(self, name: str, path: os.PathLike | str, version: int | None = None) -> Profile:
@@ -132,12 +132,4 @@ def _wipe(path: pathlib.Path) -> None:
       left -= file.write(bytes(min(left, 1 << 20)))
     os.fsync(file.fileno())
   path.unlink()
-  _sync(path.parent)
-
-
-def _sync(folder: pathlib.Path) -> None:
-  handle = os.open(folder, os.O_RDONLY)
-  try:
-    os.fsync(handle)
-  finally:
-    os.close(handle)
+  records.sync_folder(path.parent)
