@@ -28,7 +28,7 @@ def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
     check_known(name, CHOICES, 'slots', 'choice')
   rows = int(chosen.get('rows', 32))
   # A slot for every fact, and a chunk opens as many as it has room for facts; questions open none.
-  remembers = memory.known_fields(kinds[0], chunk=2 * LINKS, heads=1, latent=64, hidden=16, slots=RINGS * LINKS,
+  remembers = memory.known_fields(kinds[0], chunk=2 * LINKS, heads=1, latent=64, inner=16, slots=RINGS * LINKS,
                                   opened=LINKS, steps=int(chosen.get('steps', 3)), policy='keep', compete='tokens')
   return ml_collections.ConfigDict(dict(
       seed=0,

@@ -49,7 +49,7 @@ class Slots(interface.Base):
     opened: Slots that a chunk opens; with 0 all N are in use from a document's start.
     policy: Where more would be opened than are free: 'keep', 'merge' or 'evict', as in `ops.slot_growth`.
     compete: 'slots' or 'tokens', as in `ops.slots`.
-    hidden: Inner width of what combines; 0 takes M.
+    inner: Width inside of what combines; 0 takes M.
     sharp_start: How sharp attention to slots is at the start of training: the score of what matches exactly.
     keep_start, write_start, settle_start: The gates of a step, of a write and of settling at the start of training.
     fade: What is left of a slot's use after a chunk; the least used are evicted.
@@ -64,7 +64,7 @@ class Slots(interface.Base):
   opened: int = 4
   policy: str = 'evict'
   compete: str = 'slots'
-  hidden: int = 0
+  inner: int = 0
   sharp_start: float = 8.0
   keep_start: float = 0.5
   write_start: float = 0.1
@@ -94,8 +94,8 @@ class Slots(interface.Base):
         query=(parts.FROM_MODEL, (size, heads, size // heads)),
         keys=(parts.FROM_MODEL_3, (size, 2, heads, size // heads)),
         sharp=(nn.initializers.constant(math.log(self.sharp_start)), (heads,)),
-        up=(dense, (2 * size, self.hidden or size)),
-        down=(nn.initializers.zeros, (self.hidden or size, size)),
+        up=(dense, (2 * size, self.inner or size)),
+        down=(nn.initializers.zeros, (self.inner or size, size)),
         keep=(nn.initializers.zeros, (2 * size, heads)),
         keep_bias=(nn.initializers.constant(parts.logit('keep', self.keep_start)), (heads,)),
         pace=(nn.initializers.zeros, (self.steps + 1, size, heads)),

@@ -19,7 +19,7 @@ from tests.model import subjects
 pytestmark = pytest.mark.usefixtures('x64')
 
 CHUNK = 4
-SMALL = dict(slots=5, opened=2, heads=2, latent=6, steps=1, settle=1, hidden=7)
+SMALL = dict(slots=5, opened=2, heads=2, latent=6, steps=1, settle=1, inner=7)
 
 
 def mapped(p, x_TD):
