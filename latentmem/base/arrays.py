@@ -37,6 +37,11 @@ def name_of(path) -> str:
   return jax.tree_util.keystr(path, simple=True, separator='/')
 
 
+def named(tree) -> dict:
+  """A tree's leaves by their names, in the tree's order."""
+  return {name_of(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+
+
 def real_first(mask_BT: jax.Array) -> jax.Array:
   """Order_BT that brings a row's real tokens (mask True) to its front and keeps their order."""
   return jnp.argsort(~mask_BT, axis=1, stable=True)

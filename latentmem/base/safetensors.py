@@ -145,10 +145,8 @@ def read(path: os.PathLike | str, header: Header, name: str) -> np.ndarray:
   data = bytearray(place.end - place.begin)
   with open(path, 'rb', buffering=0) as file:
     file.seek(header.start + place.begin)
-    view, filled = memoryview(data), 0
-    while filled < len(data) and (count := file.readinto(view[filled:])):
-      filled += count
-  if filled < len(data):
+    whole = _filled(file, memoryview(data))
+  if not whole:
     raise InputError(f'{path} is cut short: {name!r} ends before its {len(data):,} bytes.')
   return array(path, name, place, data)
 
@@ -168,12 +166,9 @@ def read_piece(path: os.PathLike | str, place: Place, start: int, index: tuple[s
   with open(path, 'rb', buffering=0) as file:
     for above in itertools.product(*(range(*cut) for cut in cuts[:max(last, 0)])):
       file.seek(first + sum(i * stride for i, stride in zip(above, strides)))
-      end = filled + run
-      while filled < end:
-        count = file.readinto(data[filled:end])
-        if not count:
-          raise InputError(f'{path} is cut short: it ends at byte {file.tell():,}.')
-        filled += count
+      if not _filled(file, data[filled:filled + run]):
+        raise InputError(f'{path} is cut short: it ends at byte {file.tell():,}.')
+      filled += run
 
 
 def write(path: os.PathLike | str, shapes: dict[str, tuple[np.dtype, tuple[int, ...]]], notes: dict[str, str],
@@ -189,6 +184,13 @@ def write(path: os.PathLike | str, shapes: dict[str, tuple[np.dtype, tuple[int, 
       file.write(data_of(array(name)))
     file.flush()
     os.fsync(file.fileno())
+
+
+def _filled(file, data: memoryview) -> bool:
+  """Reads from where the file stands until `data` is full; False where the file ends before."""
+  while len(data) and (count := file.readinto(data)):
+    data = data[count:]
+  return not len(data)
 
 
 def _place(path, name: str, said, size: int) -> Place:

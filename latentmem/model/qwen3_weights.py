@@ -74,13 +74,13 @@ def load(folder: os.PathLike | str, mesh: jax.sharding.Mesh | None = None, **cho
   sources = sources_in(folder)
   it = model.make(**fields)
   shapes = jax.eval_shape(functools.partial(interface.init_params, it), jax.random.key(0))['params']
-  named = {arrays.name_of(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]}
+  named = arrays.named(shapes)
   _check(folder, fields, named, sources)
   if mesh is None:
     where = jax.tree.map(lambda _: jax.sharding.SingleDeviceSharding(jax.local_devices()[0]), shapes)
   else:
     where = sharding.shardings(shapes, it.layout, mesh)
-  places = {arrays.name_of(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(where)[0]}
+  places = arrays.named(where)
   theirs = _theirs(fields)
   loaded = {}
   # The largest first: what is held twice for a moment is held twice while little else is there.
@@ -139,9 +139,9 @@ def save(folder: os.PathLike | str, fields: Mapping, params: Mapping, *, dtype: 
   folder = pathlib.Path(folder).absolute()
   it = model.make(**fields)
   fields = model.fields(**fields)
-  named = {arrays.name_of(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(params['params'])[0]}
+  named = arrays.named(params['params'])
   shapes = jax.eval_shape(functools.partial(interface.init_params, it), jax.random.key(0))['params']
-  wanted = {arrays.name_of(path): leaf.shape for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]}
+  wanted = {name: leaf.shape for name, leaf in arrays.named(shapes).items()}
   if {name: leaf.shape for name, leaf in named.items()} != wanted:
     raise InputError(f'The parameters are not those of the fields they are to be saved with: {sorted(named)} there, '
                      f'{sorted(wanted)} wanted, or other shapes.')

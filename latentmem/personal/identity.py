@@ -2,7 +2,6 @@
 
 import hashlib
 
-import jax
 import numpy as np
 
 from latentmem.base import arrays
@@ -11,8 +10,7 @@ from latentmem.base import arrays
 def fingerprint(tree, **said) -> str:
   """sha256 of a tree of arrays and of what is said beside it, in hexadecimal; the same on every machine."""
   digest = hashlib.sha256(repr(sorted(said.items())).encode())
-  found = [(arrays.name_of(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]]
-  for name, leaf in sorted(found, key=lambda pair: pair[0]):
+  for name, leaf in sorted(arrays.named(tree).items()):
     leaf = np.asarray(leaf)
     leaf = np.ascontiguousarray(leaf.astype(leaf.dtype.newbyteorder('<'), copy=False))
     digest.update(f'{name} {leaf.dtype.name} {leaf.shape}\n'.encode())

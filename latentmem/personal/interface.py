@@ -80,8 +80,8 @@ class Base(nn.Module):
     """People are shared out as parameters are; what they share is whole everywhere."""
     one = lambda key: self.start_personal(key, 1) if self.has_personal else {}
     shapes = jax.eval_shape(one, jax.random.key(0))
-    rows = tuple((f'{PERSONAL}/{arrays.name_of(path)}', ('fsdp', *(None,) * (len(leaf.shape) - 1)))
-                 for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0])
+    rows = tuple((f'{PERSONAL}/{name}', ('fsdp', *(None,) * (len(leaf.shape) - 1)))
+                 for name, leaf in arrays.named(shapes).items())
     return rows + ((f'{SHARED}/.+', ()),)
 
   def of(self, person_B: jax.Array) -> Tree:

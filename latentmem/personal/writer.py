@@ -40,10 +40,9 @@ class Writer:
     self._tables, self._rows, self._answer = tables['personal'], rows, answer
     self.people = jax.tree.leaves(self._tables)[0].shape[0]
     self._constant = dict(shared=tables.get('shared'), base=base)
-    own = jax.tree_util.tree_flatten_with_path(self._tables)[0]
-    plain = lambda fields: {name: value for name, value in dict(fields).items()}
-    self.fits = Fits(plain(net.adapter), identity.fingerprint(base), identity.fingerprint(tables.get('shared', {})),
-                     {arrays.name_of(path): leaf.shape[1:] for path, leaf in own}, net.vocab, net.question, answer)
+    shapes = {name: table.shape[1:] for name, table in arrays.named(self._tables).items()}
+    self.fits = Fits(dict(net.adapter), identity.fingerprint(base), identity.fingerprint(tables.get('shared', {})),
+                     shapes, net.vocab, net.question, answer)
     self._tree = jax.tree.structure(self._tables)
     self._optimizer = optax.adam(learning_rate)
     self._step, self._told = jax.jit(self._stepped, donate_argnums=(1, 2)), jax.jit(self._tell)
@@ -143,13 +142,11 @@ class Writer:
     return personal.make(self.net.adapter, self.net.base, 1)
 
   def _flat(self, tree) -> dict[str, np.ndarray]:
-    return {arrays.name_of(path): np.asarray(leaf, np.float32)
-            for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+    return {name: np.asarray(leaf, np.float32) for name, leaf in arrays.named(tree).items()}
 
   def _table(self, profile: Profile):
     """A table of one person."""
     found = {name: array.shape for name, array in profile.arrays.items()}
     if found != self.fits.shapes:
       raise InputError(f'{profile.name} has arrays {found}, and this projection reads {self.fits.shapes}.')
-    names = [arrays.name_of(path) for path, _ in jax.tree_util.tree_flatten_with_path(self._tables)[0]]
-    return self._tree.unflatten([jnp.asarray(profile.arrays[name])[None] for name in names])
+    return self._tree.unflatten([jnp.asarray(profile.arrays[name])[None] for name in arrays.named(self._tables)])

@@ -113,7 +113,7 @@ class Session:
     Raises InputError where the disk is full or the path cannot be written; what was there stays.
     """
     notes = dict(self._identity, kind=KIND, position=str(self.position))
-    bank_format.write(path, _named(jax.device_get(self._live())), notes)
+    bank_format.write(path, arrays.named(jax.device_get(self._live())), notes)
 
   def load(self, path: os.PathLike | str) -> None:
     """Goes on from a state that `save` wrote.
@@ -121,22 +121,22 @@ class Session:
     Raises InputError where the file is missing, damaged or no session's, or was written by another model; the session
     then stays as it was.
     """
-    arrays, notes = bank_format.read(path)
+    found, notes = bank_format.read(path)
     if notes.get('kind') != KIND:
       raise InputError(f'{path} holds a {notes.get("kind")!r}, not a {KIND!r}.')
     self._check_model(path, notes)
-    wanted = _named(self._live())
-    wanted['unread'] = arrays.get('unread', wanted['unread'])
-    if [(n, a.shape, a.dtype) for n, a in sorted(arrays.items())] != [
+    wanted = arrays.named(self._live())
+    wanted['unread'] = found.get('unread', wanted['unread'])
+    if [(n, a.shape, a.dtype) for n, a in sorted(found.items())] != [
         (n, a.shape, a.dtype) for n, a in sorted(wanted.items())]:
       raise InputError(f'{path} does not hold the arrays of this model\'s state; another release may have written it.')
-    unread, position = arrays['unread'], notes.get('position', '')
+    unread, position = found['unread'], notes.get('position', '')
     if unread.ndim != 1 or unread.dtype != np.int32 or not position.isdecimal() or int(position) < len(unread) or (
         len(unread) and not 0 <= unread.min() <= unread.max() < self.model.vocab):
       raise InputError(f'{path} does not hold a state that can be gone on from: its unread tokens make no sense.')
     structure = jax.tree.structure(self._carry)
     names = [name for name in wanted if name != 'unread']
-    self._carry = jax.tree.unflatten(structure, [jnp.array(arrays[name]) for name in names])
+    self._carry = jax.tree.unflatten(structure, [jnp.array(found[name]) for name in names])
     self._unread, self.position = np.zeros(0, np.int32), int(position) - len(unread)
     self.feed(unread)
 
@@ -148,7 +148,7 @@ class Session:
     """What a state belongs to: the model's fields, its parameters' shapes and values."""
     model = json.dumps(described(self.model), sort_keys=True)
     shapes, values = hashlib.sha256(), hashlib.sha256()
-    for name, leaf in sorted(_named(self.params).items()):
+    for name, leaf in sorted(arrays.named(self.params).items()):
       array = np.asarray(leaf)
       shapes.update(f'{name} {array.dtype} {array.shape};'.encode())
       values.update(np.ascontiguousarray(array).view(np.uint8).data if array.ndim else array.tobytes())
@@ -181,11 +181,6 @@ def described(model) -> dict:
     return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value
   names = [f.name for f in dataclasses.fields(model) if f.name not in ('parent', 'name')]
   return dict(kind=type(model).__module__.rpartition('.')[2]) | {name: plain(getattr(model, name)) for name in names}
-
-
-def _named(tree) -> dict:
-  leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-  return {arrays.name_of(path): leaf for path, leaf in leaves}
 
 
 def _advance(model, params, carry, tokens_BP):

@@ -249,8 +249,7 @@ def _saved(path: pathlib.Path):
 
 
 def _shapes(tree) -> dict[str, tuple[int, ...]]:
-  leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-  return {arrays.name_of(where).removeprefix('params/'): tuple(leaf.shape) for where, leaf in leaves}
+  return {name.removeprefix('params/'): tuple(leaf.shape) for name, leaf in arrays.named(tree).items()}
 
 
 def _load_params(path: pathlib.Path):

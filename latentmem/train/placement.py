@@ -90,10 +90,10 @@ class Placement:
     shapes = jax.eval_shape(lambda p: fresh_carry(model, p, rows), params)
     return sharding.carried(shapes, model.layout, self.mesh, batch_axes(model, params))
 
-  def of_state(self, model, optimizer, state: TrainState, rows: int, frozen: dict | None = None) -> TrainState:
+  def of_state(self, model, optimizer, state: TrainState, rows: int, frozen: dict) -> TrainState:
     """Shardings of a train state (or of its shapes); what the optimizer holds of a parameter lies where it does."""
     params = self.of_params(model, state.params)
     held = optax.tree_utils.tree_map_params(optimizer, lambda _, where: where, state.opt_state, params,
                                             transform_non_params=lambda _: self.everywhere)
     rest = jax.tree.map(lambda _: self.everywhere, state)
-    return rest._replace(params=params, opt_state=held, carry=self.of_carry(model, state.params | (frozen or {}), rows))
+    return rest._replace(params=params, opt_state=held, carry=self.of_carry(model, state.params | frozen, rows))

@@ -81,9 +81,9 @@ class Program:
   def culprit(self, state, batch) -> str:
     """What went non-finite first in the step that stopped training: `batch`, and the state it left."""
     for name, tree in (('parameter', state.params), ('carry', state.carry)):
-      for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+      for path, leaf in arrays.named(tree).items():
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not bool(jnp.isfinite(leaf).all()):
-          return f'{name} {arrays.name_of(path)}'
+          return f'{name} {path}'
     rng = jax.random.fold_in(state.rng, state.step - 1)
     total = losses.total_weight(batch['weights_BT'])
     loss = lambda params: steps.loss_of(self.model, params | self.frozen, state.carry, batch, rng, total,

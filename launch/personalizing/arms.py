@@ -50,8 +50,7 @@ def build(config: dict, arm: str, base: Base) -> Arm:
     raise InputError(f'The base in {base.folder} has {base.fields["vocab"]} tokens and the questions have '
                      f"{asks.vocab}; a base that learned 'persona_context' has as many.")
   made = personal.make(adapter, base.fields, asks.people)
-  # The cache holds a row and no more, whatever the base was made for.
-  fields = base.fields | (dict(context=made.prompt + asks.length) if 'context' in base.fields else {})
+  fields = base.seeing(made.prompt + asks.length)
   settings = train.fields(**config['train'] | dict(length=asks.length, learning_rate=chosen['learning_rate'][arm]))
   scored = train.evaluate_fields(**config['evaluate'])
   whole = dict(config, data=data.fields(config['data']), train=settings, evaluate=scored, model=base.fields,

@@ -29,6 +29,10 @@ class Base(NamedTuple):
   params: dict
   fingerprint: str
 
+  def seeing(self, context: int) -> dict:
+    """Its fields with a cache of so many tokens, whatever it was made for: what is longer costs at every step."""
+    return self.fields | (dict(context=context) if 'context' in self.fields else {})
+
   def check(self) -> str:
     """The fingerprint of the parameters as they are now. Raises RuntimeError where they have changed."""
     now = identity.fingerprint(self.params)

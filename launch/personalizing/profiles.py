@@ -40,8 +40,7 @@ def opened(run: str, path: str) -> Room:
                      f'{base.fingerprint[:12]}, and was {config["base"]["fingerprint"][:12]}.')
   task = config['data']['task']
   _, params = checkpoint.load_params(run)
-  fields = base.fields | (dict(context=Personal(base.fields, config['personal'], 1).prompt + task['question'] + ANSWER)
-                          if 'context' in base.fields else {})
+  fields = base.seeing(Personal(base.fields, config['personal'], 1).prompt + task['question'] + ANSWER)
   net = Personal(fields, config['personal'], task['people'], task['question'])
   writer = Writer(net, jax.tree.map(np.asarray, params), base.params, ANSWER)
   return Room(writer, Store(path, writer.fits))

@@ -89,7 +89,7 @@ class _Reader:
   """The base, reading a history and then questions, each in one compiled program."""
 
   def __init__(self, base, context: int, rows: int):
-    self.net: Model = models.make(**base.fields | (dict(context=context) if 'context' in base.fields else {}))
+    self.net: Model = models.make(**base.seeing(context))
     self.params, self.rows = dict(params=base.params), rows
     self._axes = batch_axes(self.net, self.params)
     self._read = jax.jit(self._reads)

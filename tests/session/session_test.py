@@ -10,6 +10,7 @@ import pytest
 
 from latentmem import model
 from latentmem.bank import format as bank_format
+from latentmem.base import arrays as base_arrays
 from latentmem.base.errors import InputError
 from latentmem.model import interface
 from latentmem.session import sample, session
@@ -42,7 +43,7 @@ def fresh(params):
 
 
 def bits(live):
-  return {name: np.asarray(leaf).tobytes() for name, leaf in session._named(live._live()).items()}
+  return {name: np.asarray(leaf).tobytes() for name, leaf in base_arrays.named(live._live()).items()}
 
 
 def draw(live, length, sampler=DRAWN, seed=3):
