@@ -247,6 +247,20 @@ def masked_tokens_leave_no_trace(subject):
   assert_close(subject.rows(state), subject.rows(states[1])[:1] + subject.rows(states[0])[1:])
 
 
+def holes_in_a_mask_are_no_tokens(subject):
+  """Left-padded, holed and empty rows read as their real tokens alone do. Models promise it, not every memory."""
+  mask = np.ones((BATCH, LENGTH), bool)
+  mask[0, :5] = mask[1, [0, 3, 4, 9, 20]] = mask[2] = False
+  for parallel in (True, False):
+    state, y = subject.read(subject.x, subject.lived, None, mask, parallel=parallel)
+    assert_close(subject.rows(state)[2], subject.rows(subject.lived)[2])
+    for b in (0, 1):
+      real = np.flatnonzero(mask[b])
+      states, alone = subject.meaning(np.asarray(subject.x)[:, real], subject.lived)
+      assert_close(y[b, real], alone[b])
+      assert_close(subject.rows(state)[b], subject.rows(states[-1])[b])
+
+
 def rows_of_different_ages_read_on_together(subject):
   """Each call brings each row its own number of tokens, sometimes none."""
   states, want = subject.meaning(subject.x)

@@ -3,7 +3,6 @@
 import errno
 import os
 import pathlib
-import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from latentmem.bank import folder, store
 from latentmem.bank import format as bank_format
 from latentmem.base.errors import InputError
+from tests import full_disk
 from tests.bank import kills
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -189,11 +189,8 @@ def test_forgotten_is_gone_with_what_dead_writers_left(tmp_path):
 
 @pytest.fixture
 def small_files():
-  """Lets no file grow beyond 8000 bytes, as a full disk would not."""
-  before = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (8000, before[1]))
-  yield
-  resource.setrlimit(resource.RLIMIT_FSIZE, before)
+  with full_disk.small_files(8000):
+    yield
 
 
 def test_a_full_disk_leaves_the_bank_as_it_was(tmp_path, small_files):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import pytest
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
+from tests import full_disk
 
 
 @pytest.fixture
@@ -20,11 +20,8 @@ def run(tmp_path):
 
 @pytest.fixture
 def small_files():
-  """Lets no file grow beyond 1000 bytes, as a full disk would not."""
-  before = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-  yield
-  resource.setrlimit(resource.RLIMIT_FSIZE, before)
+  with full_disk.small_files(1000):
+    yield
 
 
 def test_a_config_comes_back_as_it_was(run):

@@ -7,6 +7,7 @@ import pytest
 
 from latentmem import data
 from latentmem.base.errors import InputError
+from tests import tokenizers
 
 
 @pytest.fixture
@@ -51,13 +52,7 @@ def test_long_documents_are_cut(folder):
 
 
 def test_bits_are_by_byte_whatever_the_tokens(folder, tmp_path_factory):
-  package = pytest.importorskip('tokenizers')
-  made = package.Tokenizer(package.models.BPE())
-  made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
-  made.train_from_iterator(['document abc abc '] * 9, package.trainers.BpeTrainer(
-      vocab_size=290, initial_alphabet=package.pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
-  path = tmp_path_factory.mktemp('hf') / 'tokenizer.json'
-  made.save(str(path))
+  path = tokenizers.write(tmp_path_factory.mktemp('hf'), 'document abc abc ', 290)
   source = make(folder, tokens=f'huggingface:{path}')
   scorer = source.scorer()
   for batch in source.heldout(3, 32, 8):

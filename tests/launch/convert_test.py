@@ -7,6 +7,7 @@ import re
 import pytest
 
 from latentmem.base import safetensors
+from tests import tokenizers
 from tests.launch.generate_test import launch
 
 CONFIG = """
@@ -29,15 +30,8 @@ TEMPLATE = ("{{ '<|user|>' + messages[0].content + '<|end|>' }}"
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
   """Holds run/, trained for three steps, and hf/, converted from it."""
-  package = pytest.importorskip('tokenizers')
   folder = tmp_path_factory.mktemp('convert')
-  made = package.Tokenizer(package.models.BPE())
-  made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
-  made.decoder = package.decoders.ByteLevel()
-  trainer = package.trainers.BpeTrainer(vocab_size=280, initial_alphabet=package.pre_tokenizers.ByteLevel.alphabet(),
-                                        special_tokens=['<|user|>', '<|model|>', '<|end|>'], show_progress=False)
-  made.train_from_iterator(['one, two, three;'] * 20, trainer)
-  made.save(str(folder / 'tokenizer.json'))
+  tokenizers.write(folder, 'one, two, three;', 280, ('<|user|>', '<|model|>', '<|end|>'))
   (folder / 'corpus').mkdir()
   for i in range(9):
     (folder / 'corpus' / f'{i}.txt').write_text(('one, two, thrée;\n' * 40)[i:])

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures('x64')
 PAIRS = [('mac', 'titans'), ('mag', 'linear')]
 PROMISES = (
     promises.any_cut_is_the_same_as_whole, promises.the_future_is_unseen, promises.masked_tokens_leave_no_trace,
-    promises.the_state_does_not_grow)
+    promises.holes_in_a_mask_are_no_tokens, promises.the_state_does_not_grow)
 
 
 @pytest.mark.parametrize('promise', PROMISES, ids=lambda promise: promise.__name__)
@@ -48,22 +48,6 @@ def test_what_a_layer_lends_reaches_the_one_above(kind):
   # Nothing is lent in the first chunk.
   assert_close(y[:, :subjects.CHUNK], unlent[:, :subjects.CHUNK])
   assert np.abs(np.asarray(y - unlent))[:, subjects.CHUNK:].max(-1).min() > 1e-6
-
-
-@pytest.mark.parametrize('kind, held', PAIRS)
-def test_holes_in_a_mask_are_no_tokens(kind, held):
-  """Left-padded, holed and empty rows read as their real tokens alone do."""
-  subject = subjects.language(kind, held)
-  mask = np.ones(subject.x.shape, bool)
-  mask[0, :5] = mask[1, [0, 3, 4, 9, 20]] = mask[2] = False
-  for parallel in (True, False):
-    state, y = subject.read(subject.x, subject.lived, None, mask, parallel=parallel)
-    assert_close(subject.rows(state)[2], subject.rows(subject.lived)[2])
-    for b in (0, 1):
-      real = np.flatnonzero(mask[b])
-      states, alone = subject.meaning(np.asarray(subject.x)[:, real], subject.lived)
-      assert_close(y[b, real], alone[b])
-      assert_close(subject.rows(state)[b], subject.rows(states[-1])[b])
 
 
 def loss_of(it):

@@ -42,7 +42,8 @@ def subject(**chosen):
                           subjects.rows_of)
 
 
-@pytest.mark.parametrize('promise', promises.ALL, ids=lambda promise: promise.__name__)
+@pytest.mark.parametrize('promise', [*promises.ALL, promises.holes_in_a_mask_are_no_tokens],
+                         ids=lambda promise: promise.__name__)
 def test(promise):
   promise(subject())
 
@@ -55,21 +56,6 @@ def test_it_is_its_equations_in_a_loop(chosen):
   _, logits = it.apply(params, tokens, method='first')
   for row in range(2):
     assert_close(logits[row], qwen3_in_numpy.logits(model.fields('qwen3', **SMALL | chosen), params, tokens[row]))
-
-
-def test_holes_in_a_mask_are_no_tokens():
-  """Left-padded, holed and empty rows read as their real tokens alone do."""
-  it = subject()
-  mask = np.ones(it.x.shape, bool)
-  mask[0, :5] = mask[1, [0, 3, 4, 9, 20]] = mask[2] = False
-  for parallel in (True, False):
-    state, y = it.read(it.x, it.lived, None, mask, parallel=parallel)
-    assert_close(it.rows(state)[2], it.rows(it.lived)[2])
-    for b in (0, 1):
-      real = np.flatnonzero(mask[b])
-      states, alone = it.meaning(np.asarray(it.x)[:, real], it.lived)
-      assert_close(y[b, real], alone[b])
-      assert_close(it.rows(state)[b], it.rows(states[-1])[b])
 
 
 @pytest.mark.parametrize('chosen', [dict(scan=False), dict(remat='none'), dict(remat='dots')], ids=str)

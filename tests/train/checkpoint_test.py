@@ -1,7 +1,6 @@
 """Checkpoints come back to the bit; a damaged one is told from a good one, and nothing good is lost."""
 
 import os
-import resource
 import shutil
 
 import jax
@@ -13,6 +12,7 @@ from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.train import checkpoint
 from latentmem.train.state import TrainState
+from tests import full_disk
 from tests.train import small
 
 
@@ -142,16 +142,10 @@ def test_other_names_are_refused(run):
 
 
 def test_a_full_disk_is_told_and_the_checkpoints_before_stay(run):
-  before = resource.getrlimit(resource.RLIMIT_FSIZE)
   with pytest.raises(InputError, match='no space left'):
-    # Files that may not grow stand for a disk that is full.
-    with checkpoint.Checkpoints(run) as checkpoints:
-      resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-      try:
-        checkpoints.save(3, state(3))
-        checkpoints.wait()
-      finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with checkpoint.Checkpoints(run) as checkpoints, full_disk.small_files(100):
+      checkpoints.save(3, state(3))
+      checkpoints.wait()
   assert int(restore(run)[0].step) == 2
   save(run, 3)
   assert int(restore(run)[0].step) == 3

@@ -7,6 +7,7 @@ import pytest
 from latentmem.base.errors import InputError
 from latentmem.data import tokens
 from latentmem.data.tokens import chat
+from tests import tokenizers
 
 jinja2 = pytest.importorskip('jinja2')
 
@@ -87,16 +88,8 @@ def test_a_folder_without_a_template_is_told(tmp_path, config, said):
 
 @pytest.fixture(scope='module')
 def coder(tmp_path_factory):
-  package = pytest.importorskip('tokenizers')
-  made = package.Tokenizer(package.models.BPE())
-  made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
-  made.decoder = package.decoders.ByteLevel()
-  trainer = package.trainers.BpeTrainer(initial_alphabet=package.pre_tokenizers.ByteLevel.alphabet(), vocab_size=270,
-                                        special_tokens=['<|im_end|>', '<s>'], show_progress=False)
-  made.train_from_iterator(['the quick brown fox'] * 20, trainer)
-  folder = tmp_path_factory.mktemp('tokenizer')
-  made.save(str(folder / 'tokenizer.json'))
-  return tokens.make('huggingface', path=str(folder))
+  path = tokenizers.write(tmp_path_factory.mktemp('tokenizer'), 'the quick brown fox', 270, ('<|im_end|>', '<s>'))
+  return tokens.make('huggingface', path=str(path))
 
 
 def test_an_answer_ends_where_the_files_say(tmp_path, coder):

@@ -8,21 +8,13 @@ import pytest
 from latentmem.base.errors import InputError
 from latentmem.data import tokens
 from latentmem.data.tokens import interface
+from tests import tokenizers
 
 
 @pytest.fixture(scope='module')
 def path(tmp_path_factory):
-  package = pytest.importorskip('tokenizers')
-  made = package.Tokenizer(package.models.BPE())
-  made.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
-  made.decoder = package.decoders.ByteLevel()
-  trainer = package.trainers.BpeTrainer(vocab_size=300, initial_alphabet=package.pre_tokenizers.ByteLevel.alphabet(),
-                                        special_tokens=['<s>'], show_progress=False)
-  made.train_from_iterator(['the quick brown fox jumps over the lazy dog'] * 20, trainer)
-  made.post_processor = package.processors.TemplateProcessing(single='<s> $A', special_tokens=[('<s>', 0)])
-  folder = tmp_path_factory.mktemp('hf')
-  made.save(str(folder / 'tokenizer.json'))
-  return folder / 'tokenizer.json'
+  text = 'the quick brown fox jumps over the lazy dog'
+  return tokenizers.write(tmp_path_factory.mktemp('hf'), text, 300, ('<s>',), opens='<s>')
 
 
 def test_text_comes_back(path):
