@@ -92,7 +92,8 @@ def sessions(record: dict) -> Figure:
     figure = Figure(figsize=(5, 3.4), layout='constrained')
     axes = figure.subplots()
     axes.plot(sizes, [rate(row, 'batched') for row in rows], marker='o', label='in one batch', color=COLOURS[0])
-    axes.plot(sizes, [rate(row, 'alone') for row in rows], linestyle='--', label='one alone', color=COLOURS[1])
+    axes.plot(sizes, [rate(row, 'alone') for row in rows], linestyle='--', marker='s', markersize=4,
+              label='one alone', color=COLOURS[1])
     axes.set(title='Live sessions generating', xlabel='sessions', ylabel='tokens a second', xscale='log', yscale='log')
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()

@@ -6,7 +6,7 @@ A turn is kept whole or not at all; what was kept before it stays until then.
 import datetime
 import pathlib
 
-from latentmem.bank import store
+from latentmem.bank import header, store
 from latentmem.base.errors import InputError
 from latentmem.session.session import Session
 
@@ -63,7 +63,7 @@ class Object(Nowhere):
   """An object of a bank, a version for each turn; another process that talks under the same name is noticed."""
 
   def __init__(self, path: str, name: str):
-    self.bank, self.name, self.version = store.Bank(path), name, 0
+    self.bank, self.name, self.version = store.Bank(path), header.check_name(name), 0
 
   def __str__(self):
     return f'{self.name}@{self.version} of {self.bank.path}'

@@ -111,6 +111,11 @@ def test_what_is_kept_nowhere_cannot_be_saved_or_forked(talk):
       talk().command(line)
 
 
+def test_a_name_that_cannot_be_is_told_before_anything_is_said(tmp_path):
+  with pytest.raises(InputError, match='cannot name an object'):
+    keeping.of(None, str(tmp_path), '../ann')
+
+
 def test_somebody_else_talking_under_the_name_is_noticed(talk, tmp_path):
   one, two = (talk(keeping.Object(str(tmp_path / 'bank'), 'ann')) for _ in range(2))
   answer(one, 'one')
