@@ -83,8 +83,10 @@ def answer(live: Session, question, bank: store.Bank, names: Sequence[store.Refe
   question = session.checked(question, live.model.vocab)
   if not len(question):
     raise InputError('There is no question; recall takes at least one token.')
-  both = joined(live, bank, names)
-  both.catch_up()
+  # What waits is read before others are there: it is new, and owes them nothing.
+  own = live.fork()
+  own.catch_up()
+  both = joined(own, bank, names)
   asked = both.fork()
   asked.feed(question)
   weights = asked.think(write_back=False)['memory']['weights']
@@ -95,8 +97,8 @@ def answer(live: Session, question, bank: store.Bank, names: Sequence[store.Refe
   bits = dict(zip(sources.CHOICES, weighed(both, read, len(tokens), live.model.memory['slots'])))
   everything = sources.SOURCES
   lost = {name: bits[tuple(s for s in everything if s != name)] - bits[everything] for name in everything}
-  own = float(jnp.mean(jnp.sum(weights[..., :live.model.memory['slots']], -1)))
-  mass = dict(long=float(jnp.mean(jnp.sum(weights, -1))) - own, new=own)
+  new = float(jnp.mean(jnp.sum(weights[..., :live.model.memory['slots']], -1)))
+  mass = dict(long=float(jnp.mean(jnp.sum(weights, -1))) - new, new=new)
   return Recalled(tokens, bits, lost, shapley(bits), mass)
 
 

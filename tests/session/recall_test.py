@@ -38,8 +38,9 @@ def found(lives):
 
 def test_the_answer_is_that_of_the_joined_session_and_its_bits_are_what_it_hears(lives, found):
   live, bank = lives
-  both, heard = recall.joined(live, bank, ['book']), []
-  both.catch_up()
+  own, heard = live.fork(), []
+  own.catch_up()
+  both = recall.joined(own, bank, ['book'])
   both.feed(QUESTION)
   both.listener = lambda first, tokens, bits: heard.append((first, bits))
   assert list(both.generate(6)) == found.tokens
