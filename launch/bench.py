@@ -6,8 +6,8 @@ Suites: memory (a Titans layer: forward, training step, decoding, peak memory; b
 installed, `pip install -e '.[bench]'`), recurrence (token_state's tokens all at once, beside one after another),
 thinking (thoughts and answers against a carry, beside passes over everything), qwen3 (a checkpoint of 0.6B numbers,
 written for it to a temporary folder, from disk to its first token), bank (a state put and got, beside its bytes
-written and read, on the disk where the record goes) and storage (a run's model going on with a text after its carry
-was stored in fewer bits).
+written and read, on the disk where the record goes), storage (a run's model going on with a text after its carry was
+stored in fewer bits) and sessions (many live sessions in one batch, beside one alone).
 Writes OUT.json and OUT.png.
 """
 
@@ -18,12 +18,12 @@ from absl import flags, logging
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from launch import shell
-from launch.benchmarks import bank, memory, qwen3, recurrence, storage, thinking
+from launch.benchmarks import bank, memory, qwen3, recurrence, sessions, storage, thinking
 
-_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking, qwen3, bank or storage.')
+_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking, qwen3, bank, storage or sessions.')
 _OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an ending; runs/bench-SUITE if not given.')
-_LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, a question or a document, or numbers of a state; those '
-                            'of the suite if not given.')
+_LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, a question or a document, numbers of a state, or '
+                            'sessions; those of the suite if not given.')
 _CHUNKS = flags.DEFINE_list('chunks', ['16', '64', '256'], 'Tokens of a chunk.')
 _BATCH = flags.DEFINE_integer('batch', 2, 'Rows.', lower_bound=1)
 _HEADS = flags.DEFINE_integer('heads', 4, 'Heads.', lower_bound=1)
@@ -92,12 +92,16 @@ def _storage(lengths: list[int]) -> dict:
   return storage.run(_WORKDIR.value, lengths, _BATCH.value if _BATCH.present else 16)
 
 
+def _sessions(sizes: list[int]) -> dict:
+  return sessions.run(sizes, _REPEATS.value)
+
+
 MEMORY_ALONE = (_CHUNKS, _DEPTH, _DTYPE, _LIMIT, _PEER)
 LONG = [1024, 4096, 8192, 32768]
 # What runs, over which lengths, and the flags that only it knows.
 SUITES = dict(memory=(_memory, LONG, MEMORY_ALONE), recurrence=(_recurrence, LONG, ()), thinking=(_thinking, [480], ()),
               qwen3=(_qwen3, [32], (_LIMIT,)), bank=(_bank, [10**6, 10**7, 10**8], ()),
-              storage=(_storage, [4096], (_WORKDIR,)))
+              storage=(_storage, [4096], (_WORKDIR,)), sessions=(_sessions, [1, 8, 64], ()))
 
 
 if __name__ == '__main__':

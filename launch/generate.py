@@ -18,11 +18,9 @@ import pathlib
 
 from absl import flags, logging
 
-from latentmem import data, model
 from latentmem.base.errors import InputError
-from latentmem.session import sample, session, text
-from latentmem.train import checkpoint
-from launch import shell
+from latentmem.session import sample, text
+from launch import shell, voices
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model goes on with the text.')
 _STEP = flags.DEFINE_integer('step', None, 'Checkpoint; the latest good one where it is not given.')
@@ -40,8 +38,6 @@ _GREEDY = flags.DEFINE_bool('greedy', False, 'The likeliest token each time, as 
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.')
 _STATE_IN = flags.DEFINE_string('state_in', None, 'State to go on from, as --state_out wrote it.')
 _STATE_OUT = flags.DEFINE_string('state_out', None, 'Where to leave the state at the end.')
-# Tokens read at once: a short question is padded to so many.
-PIECE = 64
 
 
 def main():
@@ -56,7 +52,13 @@ def main():
   prompt = read(_PROMPT_FILE.value) + _PROMPT.value
   if _STATE_OUT.value and not pathlib.Path(_STATE_OUT.value).absolute().parent.is_dir():
     raise InputError(f'--state_out={_STATE_OUT.value} is in a folder that does not exist.')
-  live, coder, prompt, stops = from_folder(_MODEL.value, prompt) if _MODEL.value else from_run(_WORKDIR.value, prompt)
+  if _MODEL.value:
+    voice = voices.of_folder(_MODEL.value, _CONTEXT.value, _DTYPE.value, _CHAT.value)
+  else:
+    voice = voices.of_run(_WORKDIR.value, _STEP.value)
+  live, coder, stops, template = voice
+  if template:
+    prompt = template.text([dict(role='user', content=prompt)])
   if _STATE_IN.value:
     live.load(_STATE_IN.value)
   live.feed(coder.encode(prompt))
@@ -66,31 +68,6 @@ def main():
     print()
   if _STATE_OUT.value:
     live.save(_STATE_OUT.value)
-
-
-def from_run(workdir: str, prompt: str):
-  """(session, coder, prompt, tokens that end an answer) of a run."""
-  config, params = checkpoint.load_params(workdir, _STEP.value)
-  source = data.make(config['data'])
-  if not hasattr(source, 'decode'):
-    raise InputError(f'{workdir} was trained on {config["data"]["kind"]!r}, which is no text to go on with.')
-  return session.Session(model.make(**config['model']), params), source, prompt, ()
-
-
-def from_folder(folder: str, prompt: str):
-  """The same of a Hugging Face folder; all small files are looked at before the weights are read."""
-  from latentmem.data import tokens
-  from latentmem.data.tokens import chat
-  from latentmem.model import qwen3_weights
-  chosen = dict(context=_CONTEXT.value, dtype=_DTYPE.value, param_dtype=_DTYPE.value)
-  fields = qwen3_weights.fields_of(folder, **chosen)
-  coder = tokens.make('huggingface', path=folder)
-  chat.check_vocab(coder, fields['vocab'], folder)
-  stops = chat.stops(folder, coder)
-  if _CHAT.value:
-    prompt = chat.read(folder).text([dict(role='user', content=prompt)])
-  fields, params = qwen3_weights.load(folder, **chosen)
-  return session.Session(model.make(**fields), params, piece=PIECE), coder, prompt, stops
 
 
 def read(path: str | None) -> str:

@@ -34,6 +34,8 @@ from latentmem.ops import conv, slot_growth, slots
 
 # What `one` and `many` tell beside z, for `watch`: the largest weight of the last step, its gate, slots in use.
 TOLD = ('sharpest', 'keep', 'in_use')
+# The age of a slot that is not in use and not free.
+CLOSED = -1
 
 
 class Slots(interface.Base):
@@ -235,6 +237,39 @@ class Slots(interface.Base):
                        f'{steps} steps after the rewriting.')
     paced = [self._odds(trajectory['thoughts'][0])[min(r, self.steps)] for r in range(start, steps + 1)]
     return slots.trajectory(self.weights, trajectory, start, paced, self.compete, write_back)
+
+  @staticmethod
+  def beside(cell, others):
+    """A cell with the slots of other cells behind its own; what waits to be written elsewhere does not come along.
+
+    It is the cell of a memory with as many slots, whose start is this one's, as often. The others' slots are asked and
+    written to as any; for hundreds of chunks they are not evicted, and what is opened finds as much room as it did.
+    """
+    most = jnp.finfo(cell['usage'].dtype).max / 4
+    closed = lambda held: dict(held, ages=jnp.where(held['ages'] > 0, held['ages'], CLOSED),
+                               usage=jnp.full_like(held['usage'], most))
+    along = dict(slots=-2, ages=-1, usage=-1)
+    return dict(cell, **{name: jnp.concatenate([held[name] for held in (cell, *map(closed, others))], axis)
+                         for name, axis in along.items()})
+
+  @staticmethod
+  def spared(cell, fresh, count: int, own_B, others_B):
+    """A cell of `beside` without some of what it holds, row by row.
+
+    Args:
+      fresh: As a document starts.
+      count: Slots that are its own, the first of them.
+      own_B: False puts these, and what waits to be written, back to a document's start.
+      others_B: False takes the others out of use.
+    """
+    own_BN, others_BN = own_B[:, None], others_B[:, None]
+    first_N = jnp.arange(cell['ages'].shape[-1]) < count
+    kept_BN = jnp.where(first_N, own_BN, True)
+    held = {name: jnp.where(kept_BN[..., None] if cell[name].ndim == 3 else kept_BN, cell[name], fresh[name])
+            for name in ('slots', 'ages', 'usage')}
+    held['ages'] = jnp.where(first_N | others_BN, held['ages'], CLOSED)
+    return dict(cell, **held, **arrays.pick(own_B, *({name: tree[name] for name in ('waiting', 'written')}
+                                                     for tree in (cell, fresh))))
 
   def _mapped(self, tail, x_BTD, reset_BT, mask_BT):
     """Tokens in the slots' space."""

@@ -192,7 +192,7 @@ class Titans(parts.Heads):
       keys, shares = keys + here_BHC[..., None] * key[..., None, :], shares + here_BHC * share[..., None]
     cell = dict(cell, weights=_returned(weights, borrowed), momentum=momentum, keys=keys, shares=shares,
                 age=cell['age'] + (drive_B['real'][:, 0] > 0))
-    return self._turn(cell, fresh), y_BHK, *lent
+    return self._turn(cell, fresh, arrays.pick_few), y_BHK, *lent
 
   def many(self, cell, drive_BT, fresh, reset_BT, *below_N):
     drive_N, begins_NB = self._split(drive_BT, reset_BT)
@@ -292,16 +292,17 @@ class Titans(parts.Heads):
     step = self._step(dict(log_e=log_e, share=share))
     return cell, (at(self.pairs - 1, log_keep), at(0, log_e), every(step), every(share), at(self.pairs - 1, written))
 
-  def _turn(self, cell, fresh):
-    """Rows whose chunk is full begin the next one."""
+  def _turn(self, cell, fresh, pick_large=arrays.pick):
+    """Rows whose chunk is full begin the next one; `pick_large` is how arrays are picked that are large."""
     full_B = cell['age'] == self.chunk
     weights = cell['weights']
     if self.bound or self.orthogonal or self.renormalise:
       weights = chunk_ends.turned(cell['anchor'], weights, fresh['weights'], self.bound, self.orthogonal,
                                   self.renormalise)
-    begun = dict(cell, anchor=weights, weights=weights, age=jnp.zeros_like(cell['age']),
-                 keys=jnp.zeros_like(cell['keys']), shares=jnp.zeros_like(cell['shares']))
-    return arrays.pick(full_B, begun, cell)
+    anchor = pick_large(full_B, weights, cell['anchor'])
+    begun = dict(cell, weights=weights, age=jnp.zeros_like(cell['age']), keys=jnp.zeros_like(cell['keys']),
+                 shares=jnp.zeros_like(cell['shares']))
+    return dict(arrays.pick(full_B, begun, cell), anchor=anchor)
 
   def _split(self, drive_BT, reset_BT):
     """[B, T, H, ...] to chunks [N, B, H, C, ...]; and which rows begin a document with each chunk, [N, B]."""

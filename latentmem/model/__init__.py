@@ -5,7 +5,7 @@ from latentmem.base import naming
 from latentmem.base.errors import hint, InputError
 from latentmem.model import compose
 
-_ROOM = naming.Room(__name__, shared=('blocks', 'compose', 'qwen3_weights'))
+_ROOM = naming.Room(__name__, shared=('blocks', 'compose', 'qwen3_weights', 'reasoning', 'sources'))
 kinds, find = _ROOM.kinds, _ROOM.find
 
 # Sizes, whatever part of a model has them, and the least they may be.

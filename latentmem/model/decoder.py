@@ -157,9 +157,9 @@ class Decoder(interface.Base):
 
   def _over_layers(self, body, shared: int = 0):
     """`body`, once for each layer; its last `shared` arguments are the same for all."""
-    return nn.scan(body, variable_axes={'params': 0, 'telemetry': 0, 'costs': 0}, split_rngs={'params': True},
-                   in_axes=(0,) + (nn.broadcast,) * shared, out_axes=0, length=self.layers,
-                   unroll=1 if self.scan else self.layers)
+    return nn.scan(body, variable_axes={'params': 0, 'telemetry': 0, 'costs': 0, 'trajectory': 0},
+                   split_rngs={'params': True}, in_axes=(0,) + (nn.broadcast,) * shared, out_axes=0,
+                   length=self.layers, unroll=1 if self.scan else self.layers)
 
   def logits(self, h_BTD):
     """[B, T, V] of what `through` made."""

@@ -86,6 +86,29 @@ def attend(q_BTHK, k_BSGK, v_BSGK, visible_BTS, prefix=None) -> jax.Array:
 
 def _attend(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix):
   """`attend` where every head has keys of its own."""
+  args = q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix
+  if q_BTHK.shape[1] > 1 or q_BTHK.dtype.itemsize < 4:
+    return _attend_many(*args)
+  return jax.lax.platform_dependent(*args, cpu=_attend_one, default=_attend_many)
+
+
+def _attend_one(q_B1HK, k_BSHK, v_BSHK, visible_B1S, prefix):
+  """One query a row, with sums alone: for its products a CPU would lay all keys and values out anew."""
+  score_BSH = scaled(jnp.sum(q_B1HK * k_BSHK, -1), q_B1HK)
+  score_BSH = jnp.where(visible_B1S[:, 0, :, None], score_BSH, jnp.finfo(score_BSH.dtype).min)
+  parts = [(score_BSH, v_BSHK)]
+  if prefix is not None:
+    parts.append((jnp.swapaxes(prefix[0][:, 0], 1, 2), prefix[1][None]))
+  top_B1H = functools.reduce(jnp.maximum, (jnp.max(score, 1, keepdims=True) for score, _ in parts))
+  above_BHK, below_BH = 0, 0
+  for score, v in parts:
+    weight = jnp.exp(score - jax.lax.stop_gradient(top_B1H))
+    above_BHK += jnp.sum(weight[..., None] * v, 1)
+    below_BH += jnp.sum(weight, 1)
+  return (above_BHK / below_BH[..., None])[:, None].astype(v_BSHK.dtype)
+
+
+def _attend_many(q_BTHK, k_BSHK, v_BSHK, visible_BTS, prefix):
   score_BHTS = scaled(jnp.einsum('bthk,bshk->bhts', q_BTHK, k_BSHK, preferred_element_type=_wide(q_BTHK)), q_BTHK)
   score_BHTS = jnp.where(visible_BTS[:, None], score_BHTS, jnp.finfo(score_BHTS.dtype).min)
   parts = [(score_BHTS, v_BSHK, 'bhts,bshk->bthk')]

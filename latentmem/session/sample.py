@@ -5,9 +5,11 @@ Top-p is the nucleus of Holtzman et al. 2020. Filters act after the temperature,
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from latentmem.base.errors import InputError
 
@@ -67,6 +69,45 @@ class Sampler:
     if self.top_p < 1:
       logits_BV = keep_top_p(logits_BV, self.top_p)
     return jax.random.categorical(key, logits_BV).astype(jnp.int32)
+
+
+class Settings(NamedTuple):
+  """What each of many rows draws by: a key's data [B, 2] and its sampler's numbers [B].
+
+  A row draws what its `Sampler` draws alone with that key, if its logits are the same.
+  """
+
+  key: jax.Array
+  temperature: jax.Array
+  top_k: jax.Array
+  top_p: jax.Array
+
+  def __call__(self, fold_B: jax.Array, logits_BV: jax.Array) -> jax.Array:
+    """token_B, int32. `fold_B` is folded into the keys, as in `jax.random.fold_in`."""
+    likeliest_B = greedy(logits_BV).astype(jnp.int32)
+    drawn = lambda: jnp.where(self.temperature > 0, self._drawn(fold_B, logits_BV), likeliest_B)
+    return jax.lax.cond(jnp.any(self.temperature > 0), drawn, lambda: likeliest_B)
+
+  def _drawn(self, fold_B, logits_BV):
+    warm_B1 = jnp.where(self.temperature > 0, self.temperature, 1)[:, None]
+    logits_BV = logits_BV.astype(jnp.float32) / warm_B1
+    k_B1, p_B1 = self.top_k[:, None], self.top_p[:, None]
+    few = lambda: jnp.where(k_B1 > 0, keep_top_k(logits_BV, k_B1), logits_BV)
+    logits_BV = jax.lax.cond(jnp.any(k_B1 > 0), few, lambda: logits_BV)
+    likely = lambda: jnp.where(p_B1 < 1, keep_top_p(logits_BV, p_B1), logits_BV)
+    logits_BV = jax.lax.cond(jnp.any(p_B1 < 1), likely, lambda: logits_BV)
+
+    def one(key, fold, logits_V):
+      key = jax.random.fold_in(jax.random.wrap_key_data(key), fold)
+      return jax.random.categorical(key, logits_V[None])[0]
+    return jax.vmap(one)(self.key, fold_B, logits_BV).astype(jnp.int32)
+
+
+def settings(samplers, keys) -> Settings:
+  """Of a `Sampler` and the data of a key for each row."""
+  numbers = lambda name, dtype: np.array([getattr(each, name) for each in samplers], dtype)
+  return Settings(np.stack(keys), numbers('temperature', np.float32), numbers('top_k', np.int32),
+                  numbers('top_p', np.float32))
 
 
 GREEDY = Sampler(temperature=0.0)

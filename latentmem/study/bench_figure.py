@@ -1,5 +1,7 @@
 """The figures of bench records, by suite."""
 
+import statistics
+
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
@@ -81,6 +83,26 @@ def storage(record: dict) -> Figure:
   return figure
 
 
+def sessions(record: dict) -> Figure:
+  """Tokens a second of all sessions together over their number, beside one alone and as many times that."""
+  rows = sorted(record['rows'], key=lambda row: row['length'])
+  sizes = [row['length'] for row in rows]
+  rate = lambda row, name: 1 / statistics.median(row['seconds'][name])
+  with figures.styled():
+    figure = Figure(figsize=(5, 3.4), layout='constrained')
+    axes = figure.subplots()
+    axes.plot(sizes, [rate(row, 'batched') for row in rows], marker='o', label='in one batch', color=COLOURS[0])
+    axes.plot(sizes, [rate(row, 'alone') for row in rows], linestyle='--', marker='s', markersize=4,
+              label='one alone', color=COLOURS[1])
+    axes.set(title='Live sessions generating', xlabel='sessions', ylabel='tokens a second', xscale='log', yscale='log')
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter('{x:g}')
+    axes.legend()
+  return figure
+
+
 def beside(record: dict, unit: str, over: str = 'tokens', **forms: str) -> Figure:
   """Seconds over length, a panel for each thing measured and a line for each form."""
   with figures.styled():
@@ -117,4 +139,5 @@ def qwen3(record: dict) -> Figure:
   return figure
 
 
-SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking, qwen3=qwen3, bank=bank, storage=storage)
+SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking, qwen3=qwen3, bank=bank, storage=storage,
+              sessions=sessions)

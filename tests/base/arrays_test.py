@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from latentmem.base import arrays
 
@@ -56,3 +57,18 @@ def test_the_last_real_token_is_found_in_every_row():
   np.testing.assert_array_equal(arrays.last(x), x[:, 3])
   mask = jnp.array([[True, False, True, False], [True, False, False, False]])
   np.testing.assert_array_equal(arrays.last(x, mask), jnp.stack([x[0, 2], x[1, 0]]))
+
+
+@pytest.mark.parametrize('choose', [[0] * 5, [1] * 5, [0, 1, 0, 0, 1]])
+def test_few_rows_picked_are_rows_picked_with_the_same_gradients(choose):
+  rng = np.random.default_rng(0)
+  old, new = ({name: jnp.asarray(rng.normal(size=shape), jnp.float32) for name, shape in dict(a=(5, 3), b=(5,)).items()}
+              for _ in range(2))
+  choose_B = jnp.array(choose, bool)
+
+  def score(pick, new, old):
+    return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(pick(choose_B, new, old)))
+
+  def both(pick):
+    return pick(choose_B, new, old), jax.jit(jax.grad(lambda *trees: score(pick, *trees), (0, 1)))(new, old)
+  jax.tree.map(np.testing.assert_array_equal, both(arrays.pick_few), both(arrays.pick))

@@ -11,9 +11,10 @@ import pytest
 from latentmem import data
 from latentmem.base.errors import InputError
 from latentmem.study import bench_figure, figures
-from launch.benchmarks import bank, layer, memory, qwen3, recurrence, storage, thinking
+from launch.benchmarks import bank, layer, memory, qwen3, recurrence, sessions, storage, thinking
 from tests.checks import assert_close
 from tests.launch.train_test import launch
+from tests.session.live import network, shaken
 from tests.train import small
 
 SHARED = dict(batch=2, heads=2, head_width=8, depth=2, dtype='float32', repeats=1, tokens=2)
@@ -185,3 +186,17 @@ def test_storage_wants_texts_that_are_long_enough(corpus_run, tmp_path):
   run, _ = small.run(tmp_path / 'run', small.config(steps=1))
   with pytest.raises(InputError, match='a run that was trained on a corpus'):
     storage.run(str(run.path), [100], rows=2)
+
+
+def test_sessions_are_measured_batched_and_alone_and_their_streams_compared(monkeypatch):
+  monkeypatch.setattr(sessions, 'ALONE', 4)
+  monkeypatch.setattr(sessions, 'COMPARED', 6)
+  net = network(layers=1, scan=False, memory=dict(kind='linear', heads=2, chunk=4))
+  record = sessions.run([3], repeats=2, made=lambda: (net, shaken(net)), told=lambda line: None)
+  row, = record['rows']
+  assert row['equal_streams'] == row['length'] == 3 and row['bytes_per_session'] > 0
+  for kind in ('seconds', 'cores'):
+    assert {name: len(each) for name, each in row[kind].items()} == dict(alone=2, batched=2)
+  json.dumps(record)
+  axes, = bench_figure.draw(record).axes
+  assert [len(line.get_xdata()) for line in axes.lines] == [1, 1] and figures.png(axes.figure)

@@ -68,3 +68,18 @@ def test_the_same_key_draws_the_same_token():
 def test_values_out_of_range_are_refused_by_name(bad):
   with pytest.raises(InputError, match=f'{next(iter(bad))} is'):
     sample.Sampler(**bad)
+
+
+def test_rows_of_a_batch_draw_what_their_samplers_draw_alone():
+  samplers = [sample.GREEDY, sample.Sampler(), sample.Sampler(0.5, 3), sample.Sampler(1.7, 0, 0.6),
+              sample.Sampler(2.0, 7, 0.9)]
+  rng = np.random.default_rng(0)
+  draw = jax.jit(lambda settings, fold_B, logits_BV: settings(fold_B, logits_BV))
+  for turn in range(20):
+    logits_BV = jnp.asarray(2 * rng.normal(size=(5, 33)), jnp.float32)
+    keys = [jax.random.key(seed) for seed in rng.integers(0, 99, 5)]
+    fold_B = np.arange(5) + turn
+    alone = [int(each(jax.random.fold_in(key, fold), logits_1V)[0])
+             for each, key, fold, logits_1V in zip(samplers, keys, fold_B, logits_BV[:, None])]
+    settings = sample.settings(samplers, [np.asarray(jax.random.key_data(key)) for key in keys])
+    assert draw(settings, fold_B, logits_BV).tolist() == alone

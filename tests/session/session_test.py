@@ -8,22 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from latentmem import model
 from latentmem.bank import format as bank_format
+from latentmem.bank import store
 from latentmem.base import arrays as base_arrays
 from latentmem.base.errors import InputError
 from latentmem.model import interface
 from latentmem.session import sample, session
+from tests.session.live import network, PIECE, shaken
 
-PIECE = 8
 DRAWN = sample.Sampler(temperature=1.0)
 DOCUMENT = np.random.default_rng(0).integers(0, 64, 37)
-
-
-def network(**fields):
-  settings = dict(vocab=64, width=16, layers=2, ff=0, tie=False, compose=dict(kind='mag', heads=2, window=6),
-                  memory=dict(kind='titans', heads=2, chunk=4))
-  return model.make('decoder', **settings | fields)
 
 
 NET = network()
@@ -31,10 +25,7 @@ NET = network()
 
 @pytest.fixture(scope='module')
 def params():
-  start = interface.init_params(NET, jax.random.key(0))
-  # Away from their first values, so that answers depend on all that was read.
-  rng = np.random.default_rng(1)
-  return jax.tree.map(lambda p: p + jnp.asarray(0.3 * rng.normal(size=p.shape), p.dtype), start)
+  return shaken(NET)
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +34,7 @@ def fresh(params):
 
 
 def bits(live):
-  return {name: np.asarray(leaf).tobytes() for name, leaf in base_arrays.named(live._live()).items()}
+  return {name: np.asarray(leaf).tobytes() for name, leaf in base_arrays.named(live.state()).items()}
 
 
 def draw(live, length, sampler=DRAWN, seed=3):
@@ -224,8 +215,9 @@ def test_a_refused_state_leaves_the_session_as_it_was(saved, fresh, tmp_path):
   arrays, _ = bank_format.read(saved)
   name = next(n for n in arrays if n.startswith('carry') and arrays[n].size)
   wrong = [
-      dict(kind='person'), dict(position='-1'), dict(position='many'), dict(position='0'), dict(fingerprint='0'),
-      dict(fingerprint='0', model=json.dumps([1])), dict(fingerprint='0', model='{'),
+      dict(kind='person'), dict(fingerprint='0'), dict(fingerprint='0', fields=json.dumps([1])),
+      dict(fingerprint='0', fields='{'), dict(arrays={'position': np.int64(-1)}),
+      dict(arrays={'position': np.int64(0)}), dict(arrays={'position': np.array([9])}),
       dict(arrays={'unread': np.array([64], np.int32)}), dict(arrays={'unread': np.array([1.0])}),
       dict(arrays={'unread': np.array([[1]], np.int32)}), dict(arrays={'more': np.zeros(1)}),
       dict(arrays={name: arrays[name][..., :0]}), dict(arrays={name: arrays[name].astype(np.float16)})]
@@ -241,3 +233,184 @@ def test_an_empty_session_can_be_saved(fresh, tmp_path):
   live.feed(DOCUMENT)
   live.load(tmp_path / 'state')
   assert bits(live) == bits(fresh) and live.position == 0
+
+
+def test_rewound_is_never_gone_on_to_the_last_bit(fresh):
+  live = fresh.fork()
+  live.feed(DOCUMENT[:20])
+  here, before = live.mark(), bits(live)
+  straight = draw(live, 6)
+  live.feed(DOCUMENT)
+  assert live.rewind(here) == 20 and bits(live) == before
+  assert draw(live, 6) == straight
+  # The mark is still there, whatever the programs did with the arrays that they were given.
+  assert live.rewind(here) == 20 and bits(live) == before
+
+
+def test_rewinding_goes_from_mark_to_mark_and_forgets_those_behind(fresh):
+  live, states = fresh.fork(), {}
+  for _ in range(session.MARKS + 2):
+    live.feed(DOCUMENT[:3])
+    states[live.mark()] = bits(live)
+  kept = sorted(states)[-session.MARKS:]
+  assert live.rewind() == kept[-2] and bits(live) == states[kept[-2]]
+  assert live.rewind(kept[1]) == kept[1]
+  live.feed(DOCUMENT[:1])
+  assert live.rewind() == kept[1] and bits(live) == states[kept[1]]
+  assert live.rewind() == kept[0]
+  with pytest.raises(InputError, match=f'no mark before position {kept[0]}; it has marks at .{kept[0]}.'):
+    live.rewind()
+  with pytest.raises(InputError, match=f'no mark at position {kept[2]}'):
+    live.rewind(kept[2])
+  assert bits(live) == states[kept[0]]
+
+
+def test_a_fork_has_marks_of_its_own(fresh):
+  live = fresh.fork()
+  live.feed(DOCUMENT[:4])
+  live.mark()
+  twin = live.fork()
+  twin.feed(DOCUMENT)
+  twin.mark()
+  live.feed(DOCUMENT)
+  assert live.rewind() == twin.rewind(4) == 4 and bits(live) == bits(twin)
+
+
+def test_a_question_that_is_not_kept_was_never_asked(fresh):
+  live, asked = fresh.fork(), fresh.fork()
+  for each in (live, asked):
+    each.feed(DOCUMENT)
+  before = bits(live)
+  got = list(live.ask(DOCUMENT[:5], 6, DRAWN, 3, keep=False))
+  assert bits(live) == before and live.position == len(DOCUMENT)
+  assert list(asked.ask(DOCUMENT[:5], 6, DRAWN, 3)) == got
+  assert asked.position == len(DOCUMENT) + 5 + 6
+  asked.feed(DOCUMENT[5:7])
+  live.feed(np.concatenate([DOCUMENT[:5], got, DOCUMENT[5:7]]))
+  assert draw(asked, 4) == draw(live, 4)
+
+
+def heard(live):
+  """What the session's listener is told, by place."""
+  told = {}
+
+  def listener(first, tokens, surprise):
+    for place, token, bit in zip(range(first, first + len(tokens)), tokens, surprise, strict=True):
+      assert place not in told
+      told[place] = int(token), float(bit)
+  live.listener = listener
+  return told
+
+
+def test_surprise_is_that_of_the_whole_sequence_read_at_once(fresh, params):
+  live = fresh.fork()
+  told = heard(live)
+  live.feed(DOCUMENT[:21])
+  assert sorted(told) == list(range(1, 17))
+  live.feed(DOCUMENT[21:])
+  tokens = draw(live, 5)
+  live.feed(DOCUMENT[:3])
+  live.catch_up()
+  whole = np.concatenate([DOCUMENT, tokens, DOCUMENT[:3]])
+  assert [told[t][0] for t in range(1, len(whole))] == whole[1:].tolist() and len(told) == len(whole) - 1
+  in_turn = jax.jit(lambda params, carry, x_1T: NET.apply(params, carry, x_1T, parallel=False))
+  _, logits_1TV = in_turn(params, fresh.fork()._carry, whole[None])
+  logits_TV = np.asarray(logits_1TV[0, :-1], np.float64)
+  shares_TV = np.exp(logits_TV) / np.exp(logits_TV).sum(-1, keepdims=True)
+  wanted = -np.log2(shares_TV[np.arange(len(whole) - 1), whole[1:]])
+  np.testing.assert_allclose([told[t][1] for t in range(1, len(whole))], wanted, atol=2e-4)
+
+
+def test_listening_changes_no_token_and_costs_nothing_where_nobody_listens(fresh, params):
+  live, quiet = session.Session(NET, params, piece=PIECE), fresh.fork()
+  told, before = heard(live), quiet._hear._cache_size()
+  for each in (live, quiet):
+    each.feed(DOCUMENT)
+  assert draw(live, 12) == draw(quiet, 12) and len(told) == len(DOCUMENT) + 11
+  for got, want in zip(jax.tree.leaves(live.state()), jax.tree.leaves(quiet.state()), strict=True):
+    np.testing.assert_allclose(got, want, atol=1e-5)
+  assert live._advance._cache_size() == 0 and quiet._hear._cache_size() == before
+
+
+def test_a_fork_is_not_listened_to(fresh):
+  live = fresh.fork()
+  told = heard(live)
+  twin = live.fork()
+  twin.feed(DOCUMENT)
+  assert twin.listener is None and not told
+
+
+def test_a_bank_keeps_a_session_that_goes_on_to_the_last_bit(fresh, tmp_path):
+  bank, live = store.Bank(tmp_path / 'bank'), fresh.fork()
+  live.feed(DOCUMENT)
+  assert live.put(bank, 'ann') == 1
+  straight = draw(live, 5)
+  other = fresh.fork()
+  other.feed(DOCUMENT[:3])
+  other.mark()
+  assert other.get(bank, 'ann').kind == 'session' and other._marks == {}
+  assert draw(other, 5) == straight and bits(other) == bits(live)
+  bank.put('heap', live.state(), kind='carry')
+  before = bits(other)
+  with pytest.raises(InputError, match="is a 'carry', not a 'session'"):
+    other.get(bank, 'heap')
+  assert bits(other) == before
+
+
+def test_a_bank_refuses_a_session_of_another_model_or_of_other_parameters(fresh, params, tmp_path):
+  bank, live = store.Bank(tmp_path / 'bank'), fresh.fork()
+  live.feed(DOCUMENT)
+  live.put(bank, 'ann')
+  other = session.Session(network(memory=dict(kind='titans', heads=2, chunk=2)), params, piece=PIECE)
+  with pytest.raises(InputError, match='another model .memory.chunk is 4 there, 2 here'):
+    other.get(bank, 'ann')
+  other = session.Session(NET, jax.tree.map(lambda p: p * 1.5, params), piece=PIECE)
+  with pytest.raises(InputError, match='fingerprint'):
+    other.get(bank, 'ann')
+
+
+def test_a_state_is_a_copy_and_can_be_taken_back(fresh):
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  kept, before = live.state(), bits(live)
+  draw(live, 5)
+  assert bits(live) != before
+  live.restore(kept)
+  assert bits(live) == before
+  live.restore(base_arrays.named(kept))
+  assert bits(live) == before and live.bytes == base_arrays.bytes_of(live._carry) + 4 * PIECE
+
+
+def slots_session():
+  net = network(layers=2, memory=dict(kind='slots', slots=5, heads=2, chunk=4, opened=2, steps=1))
+  return session.Session(net, shaken(net), piece=PIECE)
+
+
+def test_thinking_emits_nothing_and_moves_the_slots_alone(fresh):
+  live = slots_session()
+  with pytest.raises(InputError, match='nothing to think about'):
+    live.think()
+  live.feed(DOCUMENT[:22])
+  twin, before = live.fork(), live.position
+  trajectory, = live.think(steps=2).values()
+  # Two layers, three steps and what was before them, one row, slots, width; a chunk of what waits is thought about.
+  assert trajectory['slots'].shape == (2, 4, 1, 5, 16) and trajectory['thoughts'].shape == (2, 4, 1, 4, 16)
+  assert live.position == before and len(live._unread) == 4
+  twin._read(2)
+  moved = {name for name, leaf in base_arrays.named(live._carry).items()
+           if not np.array_equal(leaf, base_arrays.named(twin._carry)[name])}
+  assert moved == {'memory/cell/slots', 'memory/cell/usage'}
+  again, still = twin.think(steps=2, write_back=False), bits(twin)
+  np.testing.assert_array_equal(again['memory']['slots'][:, 0], again['memory']['slots'][:, -1])
+  assert bits(twin) == still or np.array_equal(twin._carry['memory']['cell']['slots'], again['memory']['slots'][:, 0])
+  live.think(about=DOCUMENT[:2])
+  draw(live, 3)
+
+
+def test_models_that_cannot_think_say_which_could(fresh):
+  live = fresh.fork()
+  live.feed(DOCUMENT)
+  before = bits(live)
+  with pytest.raises(InputError, match=r"memory titans cannot think.*memories \['slots'\].*'mag'"):
+    live.think()
+  assert bits(live) == before

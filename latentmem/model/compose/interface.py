@@ -32,6 +32,8 @@ class Base(nn.Module):
   given: ClassVar[tuple[str, ...]] = ('width', 'memory_fields', 'state_dtype', 'out_scale')
   # False: there is no memory in it, whatever the fields.
   takes_memory: ClassVar[bool] = True
+  # False: it asks its memory in other ways than by one call, in whose place `model.reasoning` could think.
+  can_think: ClassVar[bool] = True
 
   @property
   def remembers(self) -> bool:

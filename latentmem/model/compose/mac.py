@@ -11,6 +11,8 @@ B batch (rows), S tokens in a segment, U tokens read at once (S, or 1), N groups
 H heads, K head width.
 """
 
+from typing import ClassVar
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -29,6 +31,8 @@ class Mac(interface.Attentive):
   Attributes:
     segment: S, a multiple of the memory's chunk.
   """
+
+  can_think: ClassVar[bool] = False
 
   segment: int = 64
 

@@ -1,0 +1,1 @@
+"""A conversation in a terminal: who speaks, what is kept, how it is shown."""
