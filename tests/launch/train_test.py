@@ -13,7 +13,7 @@ from latentmem.base import records
 
 ROOT = pathlib.Path(__file__).parents[2]
 ENVIRONMENT = dict(JAX_PLATFORMS='cpu', JAX_COMPILATION_CACHE_DIR=jax.config.jax_compilation_cache_dir,
-                   JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0.1', XLA_FLAGS='')
+                   JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0.1')
 CONFIG = """
 import ml_collections
 from latentmem import data, model, train

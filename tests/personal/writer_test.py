@@ -17,7 +17,7 @@ NEW = [Item((7, 8, 9), (BEGIN, 14)), Item((10, 11, 15), (BEGIN, 12))]
 
 
 def writer_of(kind):
-  sizes = dict(lpm=dict(heads=4, slots=8, slot_width=8), lora=dict(rank=4), prompt=dict(tokens=4))[kind]
+  sizes = dict(lpm=dict(heads=8, slots=8, slot_width=8), lora=dict(rank=4), prompt=dict(tokens=4))[kind]
   net, params, base = small.built(kind, **sizes)
   return Writer(net, params, base['base'], answer=3, rows=8)
 
