@@ -1,6 +1,6 @@
 """Questions about scenes that one model sees and another is asked about.
 
-    first red circle small column-0 row-2  then blue square large column-3 row-1  ...       the scene, 6 tokens a sighting
+    first red circle small column-0 row-2  then blue square large column-3 row-1  ...     the scene, 6 tokens a sighting
     side red blue   later red blue   went red ?   half red ?   count circle ?   what red shape     read, 3 tokens each
                left            above      stayed      left            3                 circle     asked, at their ends
 
@@ -65,6 +65,8 @@ class Scenes(interface.Base):
     grid: G, even.
     questions: In a row, one type after another.
     types: Of `TYPES`; () for all.
+    fewest: Training scenes have any number of objects from here to O, each as often, and '?' where sightings are
+      missing; 0 for O always, as held-out ones have.
   """
 
   objects: int = 4
@@ -72,14 +74,15 @@ class Scenes(interface.Base):
   grid: int = 4
   questions: int = 6
   types: tuple[str, ...] = ()
+  fewest: int = 0
 
   def __post_init__(self):
     object.__setattr__(self, 'types', tuple(np.atleast_1d(self.types).tolist()) or TYPES)
     for each in self.types:
       check_known(each, TYPES, 'scenes', 'type of question')
     if not 2 <= self.objects <= self.colours <= len(COLOURS):
-      raise InputError(f'scenes takes 2 objects or more, no more than colours, and up to {len(COLOURS)} colours; it got '
-                       f'objects={self.objects}, colours={self.colours}.')
+      raise InputError(f'scenes takes 2 objects or more, no more than colours, and up to {len(COLOURS)} colours; it '
+                       f'got objects={self.objects}, colours={self.colours}.')
     if self.grid < 2 or self.grid % 2 or self.grid ** 2 < 2 * self.objects:
       raise InputError(f'scenes takes an even grid with a place for each object at either moment, not grid={self.grid} '
                        f'for {self.objects} objects.')
@@ -87,6 +90,10 @@ class Scenes(interface.Base):
         self.questions > len(self.types) * self.objects):
       raise InputError(f'scenes asks each of {list(self.types)} as often, and at most once about each object; '
                        f'questions={self.questions} does not.')
+    if self.fewest > self.objects:
+      raise InputError(f'scenes has fewest={self.fewest} of objects={self.objects}.')
+    if self.fewest:
+      self._of(self.fewest)
 
   @functools.cached_property
   def words(self) -> tuple[str, ...]:
@@ -124,8 +131,20 @@ class Scenes(interface.Base):
     """The mean over the questions of a row."""
     return float(np.mean([*self.chances.values()]))
 
+  def hardest(self):
+    return dataclasses.replace(self, fewest=0)
+
+  def _of(self, objects: int) -> 'Scenes':
+    """The task with fewer objects."""
+    return dataclasses.replace(self, objects=objects, fewest=0)
+
   def draw(self, rng):
     return self.example(*self.drawn(rng), rng)
+
+  def draw_at(self, rng, i):
+    if not self.fewest:
+      return self.draw(rng)
+    return self.example(*self._of(int(rng.integers(self.fewest, self.objects + 1))).drawn(rng), rng)
 
   def drawn(self, rng: np.random.Generator) -> tuple[list[Object], list[Question]]:
     """A scene and questions about it."""
@@ -177,6 +196,7 @@ class Scenes(interface.Base):
     """The row of a scene, its sightings in any order, and of questions about it."""
     seen = [(MOMENTS[m], each.colour, each.shape, each.size, f'column-{each.places[m][0]}', f'row-{each.places[m][1]}')
             for m in (0, 1) for each in objects]
+    seen += [(NOBODY,) * SIGHTING] * (2 * self.objects - len(seen))
     said = [word for i in rng.permutation(len(seen)).tolist() for word in seen[i]]
     said += [word for question in asked for word in (question.type, *question.about)]
     tokens_T = np.array([self._number[word] for word in said], np.int32)

@@ -22,9 +22,8 @@ def questions_of(task, example):
   """(number of the turn, options, topic, right answer) of each question."""
   ends = np.flatnonzero(example.weights_T)
   assert all(end % TURN == TURN - 1 for end in ends)
-  turns = turns_of(task, example)
-  return [(end // TURN, turns[end // TURN][1:5], tuple(turns[end // TURN][6:]), dialogue.words()[example.targets_T[end]])
-          for end in ends]
+  turns, right = turns_of(task, example), [dialogue.words()[example.targets_T[end]] for end in ends]
+  return [(end // TURN, turns[end // TURN][1:5], tuple(turns[end // TURN][6:]), word) for end, word in zip(ends, right)]
 
 
 def mentions_of(turns):

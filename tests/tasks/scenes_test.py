@@ -26,8 +26,8 @@ def seen(task, tokens):
 
 def sides(dx, dy):
   """Every side that one could mean, by the longer axis."""
-  return {name for name, is_it in dict(left=dx < 0 and -dx >= abs(dy), right=dx > 0 and dx >= abs(dy),
-                                       above=dy < 0 and -dy >= abs(dx), below=dy > 0 and dy >= abs(dx)).items() if is_it}
+  ways = dict(left=(-dx, dy), right=(dx, dy), above=(-dy, dx), below=(dy, dx))
+  return {name for name, (along, across) in ways.items() if along > 0 and along >= abs(across)}
 
 
 def answers_of(found, question, grid):
@@ -82,6 +82,25 @@ def test_what_is_asked_tells_nothing_of_the_answer():
     assert off < free + 5 * np.sqrt(2 * free), f'{type_}: {off:.0f} with {free} degrees of freedom'
 
 
+def test_training_scenes_may_have_fewer_objects_and_held_out_ones_never():
+  task = tasks.make('scenes', fewest=2, objects=4)
+  sizes = []
+  for i in range(150):
+    tokens, targets, weights = task.draw_at(np.random.default_rng(i), i)
+    sightings = tokens[:task.scene].reshape(-1, 6)
+    there = sightings[sightings[:, 0] != task.words.index('?')]
+    assert (sightings == task.words.index('?')).all(1).sum() == len(sightings) - len(there)
+    sizes.append(len(there) // 2)
+    fewer = tasks.make('scenes', objects=sizes[-1], colours=task.colours)
+    words = [task.words[t] for t in (*there.ravel(), *tokens[task.scene:])]
+    found, questions = seen(fewer, [fewer.words.index(word) for word in words])
+    for question, target in zip(questions, targets[weights > 0]):
+      assert answers_of(found, question, task.grid) == {task.words[target]}
+  # Five standard errors of a third.
+  assert np.abs(np.bincount(sizes, minlength=5)[2:] / 150 - 1 / 3).max() < 5 * np.sqrt(2 / 9 / 150)
+  assert not (task.hardest().draw(np.random.default_rng(0)).tokens_T[:task.scene] == task.words.index('?')).any()
+
+
 def test_scores_are_told_by_type_over_batches_that_cut_a_question():
   task = tasks.make('scenes', questions=12)
   tokens, targets, weights = (np.stack(a) for a in zip(*(task.draw(np.random.default_rng(i)) for i in range(3))))
@@ -102,7 +121,9 @@ def test_scores_are_told_by_type_over_batches_that_cut_a_question():
 @pytest.mark.parametrize('fields, says', [
     (dict(objects=1), 'objects=1'), (dict(objects=5, colours=4), 'colours=4'), (dict(colours=9), 'colours=9'),
     (dict(grid=3), 'grid=3'), (dict(grid=2), 'grid=2'), (dict(questions=7), 'questions=7'),
-    (dict(questions=30), 'questions=30'), (dict(types='sides'), "did you mean 'side'")])
+    (dict(questions=30), 'questions=30'), (dict(fewest=5), 'fewest=5'),
+    (dict(fewest=1), 'objects=1'),
+    (dict(types='sides'), "did you mean 'side'")])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('scenes', **fields)
