@@ -51,18 +51,16 @@ def table(rows: list[dict]) -> str:
 def draw(rows: list[dict], title: str) -> Figure:
   """Right answers of each arm: with its own slots, another row's, and none."""
   with figures.styled():
-    figure = Figure(figsize=(6.4, 4.0), layout='constrained')
+    figure = Figure(figsize=(7.6, 4.0), layout='constrained')
     axes = figure.subplots()
     spread = [[row['right'] - row['worst'] for row in rows], [row['best'] - row['right'] for row in rows]]
     for (sent, label), shift in zip(SENT.items(), (-0.15, 0, 0.15)):
       shares = [row['right' if sent == 'own' else sent] for row in rows]
       axes.errorbar([i + shift for i in range(len(rows))], shares, yerr=spread if sent == 'own' else None, fmt='o',
                     capsize=3, markersize=5, label=label)
-    axes.axhline(rows[0]['chance'], color='0.6', linewidth=1, linestyle=':')
-    axes.annotate('chance', (1, rows[0]['chance']), xycoords=('axes fraction', 'data'), ha='right', va='bottom',
-                  color='0.4')
+    axes.axhline(rows[0]['chance'], color='0.6', linewidth=1, linestyle=':', label='chance')
     axes.set_xticks(range(len(rows)), [f'{row["arm"]}\n{row["bits"]:,} bits' for row in rows])
     axes.set(ylabel='share of right answers', title=title, ylim=(0, 1.03))
     axes.yaxis.set_major_formatter('{x:.0%}')
-    axes.legend(title='what arrives')
+    figure.legend(title='what arrives', loc='outside right upper')
   return figure
