@@ -5,9 +5,9 @@
   i = message(s)             whole numbers, the bits of which are counted
   logits = reasoning(told(i), questions)       another decoder, whose memory begins with those slots
 
-  channel = 'slots'   a number of a slot becomes one of 2^b levels: b bits each
+  channel = 'slots'   each number of normal(s_n) becomes one of 2^b levels: b bits each
   channel = 'text'    a slot is put in words, b M / log2 V of a vocabulary of V, and rebuilt from them alone:
-                      s_n = normal(sum_k E_k[i_nk]), i_nk = argmax(W_k s_n)
+                      s_n = normal(sum_k E_k[i_nk]), i_nk = argmax(W_k normal(s_n))
 so that either passes L N M b bits a row. Each model has its own embedding, and one loss trains both (`ops.channels`).
 
 With `views` = P the scene is cut in P parts, each read from a fresh state by an agent of its own with the same
@@ -162,7 +162,7 @@ class Sharing(interface.Base):
   def message(self, s_BLNM):
     """What is said of slots: whole numbers [B, L, N, K]."""
     if self.channel == 'slots':
-      return channels.levels(s_BLNM, self.bits)
+      return channels.levels(slots.normal(s_BLNM), self.bits)
     return channels.tokens(self._scores(s_BLNM))
 
   def told(self, i_BLNK):
@@ -174,7 +174,7 @@ class Sharing(interface.Base):
   def passed(self, s_BLNM):
     """`told` of `message`, of the slots that are `sent`, with a gradient; training tries words by a key 'dropout'."""
     if self.channel == 'slots':
-      s_BLNM = channels.through_levels(s_BLNM, self.bits)
+      s_BLNM = channels.through_levels(slots.normal(s_BLNM), self.bits)
     else:
       key = self.make_rng('dropout') if self.has_rng('dropout') else None
       s_BLNM = self._heard(channels.through_tokens(self._scores(s_BLNM), key))
@@ -192,7 +192,7 @@ class Sharing(interface.Base):
     return carry, self.reasons.logits(h_BQD)
 
   def _scores(self, s_BLNM):
-    return jnp.einsum('blnm,mkv->blnkv', s_BLNM, self.say.astype(s_BLNM.dtype))
+    return jnp.einsum('blnm,mkv->blnkv', slots.normal(s_BLNM), self.say.astype(s_BLNM.dtype))
 
   def _heard(self, said_BLNKV):
     return slots.normal(jnp.einsum('blnkv,kvm->blnm', said_BLNKV, self.hear.astype(said_BLNKV.dtype)))

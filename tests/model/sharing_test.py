@@ -14,6 +14,7 @@ from tests.model import subjects
 
 pytestmark = pytest.mark.usefixtures('x64')
 SCENE, ASKED, VOCAB = 12, 5, 11
+TEXT = dict(channel='text', views=3)
 
 
 def agent(steps, **memory):
@@ -42,13 +43,6 @@ def rows(count=3):
 
 
 @functools.cache
-def program(method, **chosen):
-  """A method of the pair, compiled: (params, ...) -> what it returns."""
-  it, _ = pair(**chosen)
-  return jax.jit(lambda params, *args: it.apply(params, *args, method=method))
-
-
-@functools.cache
 def reader(parallel=True, **chosen):
   """(params, tokens, key, carry, reset) -> carry, logits of the questions."""
   it, _ = pair(**chosen)
@@ -66,17 +60,20 @@ def answers(tokens, **chosen):
   return reader(**chosen)(pair(**{k: v for k, v in chosen.items() if k != 'parallel'})[1], tokens)[1]
 
 
-@pytest.mark.parametrize('chosen', [dict(), dict(views=3), dict(channel='text')], ids=str)
+@pytest.mark.parametrize('chosen', [dict(), TEXT], ids=str)
 def test_answers_come_from_the_message_alone(chosen):
   it, params = pair(**chosen)
-  tokens = rows()
-  codes = program('message', **chosen)(params, program('perceive', **chosen)(params, tokens[:, :SCENE]))
+
+  @jax.jit
+  def apart(params, tokens):
+    say = lambda name, *args: it.apply(params, *args, method=name)
+    codes = say('message', say('perceive', tokens[:, :SCENE]))
+    return codes, say('answer', say('init_state', len(tokens)), say('told', codes), tokens[:, SCENE:])[1]
+  codes, logits = apart(params, rows())
   assert codes.dtype == jnp.int32 and codes.shape == (3, 1, 6, it.told_by)
   assert 0 <= int(codes.min()) and int(codes.max()) < it.codes and len(np.unique(codes)) > 2
   assert codes[0].size * np.log2(it.codes) == it.passed_bits == 6 * 4 * 3
-  fresh = it.apply(params, 3, method='init_state')
-  told = program('told', **chosen)(params, codes)
-  assert_close(answers(tokens, **chosen), program('answer', **chosen)(params, fresh, told, tokens[:, SCENE:])[1])
+  assert_close(answers(rows(), **chosen), logits)
 
 
 def test_the_meaning_is_read_in_turn():
@@ -84,34 +81,32 @@ def test_the_meaning_is_read_in_turn():
 
 
 def test_a_view_is_seen_by_itself_and_the_slots_of_all_arrive():
-  (_, params), scene = pair(views=3), rows()[:, :SCENE]
-  see = functools.partial(program('perceive', views=3), params)
+  (it, params), scene = pair(**TEXT), rows()[:, :SCENE]
+  see = jax.jit(lambda scene: it.apply(params, scene, method='perceive'))
   parts = [see(scene[:, i:i + SCENE // 3]) for i in range(0, SCENE, SCENE // 3)]
   assert_close(see(scene), jnp.concatenate(parts, 2))
   assert jnp.linalg.norm(parts[0] - parts[1]) > 0.1
 
 
-@pytest.mark.parametrize('channel', ['slots', 'text'])
-def test_controls_send_the_slots_of_another_row_or_none(channel):
+def test_controls_send_the_slots_of_another_row_or_none():
   tokens = rows()
   other = jnp.concatenate([jnp.roll(tokens[:, :SCENE], 1, axis=0), tokens[:, SCENE:]], 1)
-  own, others = answers(tokens, channel=channel), answers(other, channel=channel)
-  assert_close(answers(tokens, channel=channel, sent='shuffled'), others)
+  own, others = answers(tokens), answers(other)
+  assert_close(answers(tokens, sent='shuffled'), others)
   assert jnp.linalg.norm(own - others) > 1e-3
-  assert_close(answers(tokens, channel=channel, sent='zeroed'), answers(other, channel=channel, sent='zeroed'))
+  assert_close(answers(tokens, sent='zeroed'), answers(other, sent='zeroed'))
 
 
-@pytest.mark.parametrize('channel', ['slots', 'text'])
-def test_one_loss_moves_both(channel):
-  _, params = pair(channel=channel)
-  loss = lambda params: jnp.sum(reader(channel=channel)(params, rows())[1] ** 2)
-  grads = jax.jit(jax.grad(loss))(params)['params']
+@pytest.mark.parametrize('chosen', [dict(), TEXT], ids=str)
+def test_one_loss_moves_both(chosen):
+  loss = lambda params: jnp.sum(reader(**chosen)(params, rows())[1] ** 2)
+  grads = jax.jit(jax.grad(loss))(pair(**chosen)[1])['params']
   assert all(jnp.linalg.norm(grads[name]['embed']) > 0 for name in ('sees', 'reasons'))
-  assert channel == 'slots' or jnp.linalg.norm(grads['say']) > 0 < jnp.linalg.norm(grads['hear'])
+  assert not chosen or jnp.linalg.norm(grads['say']) > 0 < jnp.linalg.norm(grads['hear'])
 
 
 def test_training_tries_words_and_answers_do_not():
-  read, (_, params) = reader(channel='text'), pair(channel='text')
+  read, (_, params) = reader(**TEXT), pair(**TEXT)
   tried = [read(params, rows(), jax.random.key(i))[1] for i in (0, 1)]
   assert jnp.linalg.norm(tried[0] - tried[1]) > 1e-3
   assert_close(read(params, rows())[1], read(params, rows())[1])
@@ -119,9 +114,10 @@ def test_training_tries_words_and_answers_do_not():
 
 def test_a_row_that_is_reset_forgets_and_the_others_go_on():
   read, (_, params), tokens = reader(), pair(), rows()
+  nowhere = jnp.zeros(tokens.shape, bool)
   went_on, as_fresh = read(params, tokens)
-  _, logits = read(params, tokens, None, went_on, jnp.zeros(tokens.shape, bool).at[1, 0].set(True))
-  _, as_gone_on = read(params, tokens, None, went_on)
+  _, logits = read(params, tokens, None, went_on, nowhere.at[1, 0].set(True))
+  _, as_gone_on = read(params, tokens, None, went_on, nowhere)
   assert_close(logits[1], as_fresh[1])
   assert_close(logits[jnp.array([0, 2])], as_gone_on[jnp.array([0, 2])])
   assert jnp.linalg.norm(as_fresh - as_gone_on) > 1e-3
