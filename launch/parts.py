@@ -9,7 +9,7 @@ from latentmem import data, model, train
 from latentmem.base import sharding
 from latentmem.base.errors import check_known, InputError
 from latentmem.data import pipeline
-from latentmem.tasks import chains
+from latentmem.tasks import chains, scenes
 from latentmem.train.placement import Placement
 
 
@@ -48,6 +48,9 @@ def build(config: dict) -> Parts:
 def _check_rows(fields: dict, source, length: int, heldout_length: int) -> None:
   """Rows of question, thoughts and rest are for models that read them whole, and those read nothing else."""
   thinks, asks = fields['kind'] == 'latent', source.asks
+  if fields['kind'] == 'sharing':
+    _check_scene(fields, asks, length, heldout_length)
+    return
   if thinks != isinstance(asks, chains.Chains):
     raise InputError(f"The model 'latent' reads rows of question, thoughts and rest, and no other model does; this is "
                      f'the model {fields["kind"]!r} with the task {type(asks).__module__.rpartition(".")[2]!r}.')
@@ -63,6 +66,18 @@ def _check_rows(fields: dict, source, length: int, heldout_length: int) -> None:
   if mixer['kind'] == 'attention' and mixer['window'] < asks.length:
     raise InputError(f'model.compose.window={mixer["window"]} does not see how a row of {asks.length} tokens begins; '
                      f'window={asks.length} does.')
+
+
+def _check_scene(fields: dict, asks, length: int, heldout_length: int) -> None:
+  """A pair that shares slots reads rows that begin with a scene, each of them whole."""
+  if not isinstance(asks, scenes.Scenes):
+    raise InputError(f"The model 'sharing' reads rows of the task 'scenes'; this is the task "
+                     f'{type(asks).__module__.rpartition(".")[2]!r}.')
+  if fields['scene'] != asks.scene:
+    raise InputError(f'model.scene={fields["scene"]} does not fit the task, whose scenes have {asks.scene} tokens.')
+  for name, found in (('train', length), ('evaluate', heldout_length or asks.length)):
+    if found != asks.length:
+      raise InputError(f'{name}.length={found} does not fit the task, whose rows have {asks.length} tokens.')
 
 
 def with_vocab(fields: dict, source) -> dict:

@@ -243,10 +243,16 @@ class Bank:
     return line
 
   def _there(self, parent: Parent) -> Header | None:
-    """A parent's header; None where it was forgotten, or its name is another's now."""
-    if parent.version not in self._place.numbers(bank_header.check_name(parent.name)):
+    """A parent's header; None where it was forgotten, be it while it is read, or its name is another's now."""
+    there = lambda: parent.version in self._place.numbers(bank_header.check_name(parent.name))
+    if not there():
       return None
-    header = self.header(parent.name, parent.version)
+    try:
+      header = self.header(parent.name, parent.version)
+    except InputError:
+      if there():
+        raise
+      return None
     return header if header.checksum == parent.checksum else None
 
 

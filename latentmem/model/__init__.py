@@ -25,6 +25,8 @@ def fields(kind: str, **chosen) -> dict:
   """
   filled = _ROOM.fields(kind, **chosen)
   _check(filled)
+  for name in getattr(find(kind), 'models', ()):
+    filled[name] = _without_vocab(kind, name, filled[name])
   if 'compose' not in filled:
     return filled
   default = _ROOM.fields(kind)
@@ -37,6 +39,15 @@ def fields(kind: str, **chosen) -> dict:
 def make(kind: str, **chosen):
   """Builds a model with its fields."""
   return _ROOM.build(fields(kind, **chosen))
+
+
+def _without_vocab(kind: str, name: str, chosen: dict) -> dict:
+  """All fields of a model inside another, which hands down its vocabulary."""
+  if 'vocab' in chosen:
+    raise InputError(f"The {name} of {kind} takes 'vocab' from it; it cannot be chosen for it alone.")
+  filled = fields(**chosen)
+  del filled['vocab']
+  return filled
 
 
 def _joined(mixer: dict, held: dict, held_chosen: bool = True) -> tuple[dict, dict]:

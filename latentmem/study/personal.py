@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from latentmem.study import figures
+from latentmem.study import columns, figures
 from latentmem.study.reasoning import wilson
 
 CHANCE = 0.25
@@ -58,7 +58,7 @@ def table(rows: list[dict]) -> str:
     cells = [row['by_type'].get(kind) for row in rows]
     by_type.append([kind, *('' if cell is None else f'{cell["right"]:.1%} [{cell["least"]:.0%} {cell["most"]:.0%}]'
                             for cell in cells)])
-  return '\n'.join([*_laid([list(COLUMNS), *map(shown, rows)]), '', *_laid(by_type), '', NOTES])
+  return '\n'.join([*columns.laid([list(COLUMNS), *map(shown, rows)]), '', *columns.laid(by_type), '', NOTES])
 
 
 def sizes(rows: list[dict]) -> str:
@@ -68,13 +68,7 @@ def sizes(rows: list[dict]) -> str:
   for row in rows:
     lines.append([row['base'], f'{row["lpm"]:,}', f'{row["lora"]:,}', f'{row["fewer"]:.0f}', f'{row["kv_lpm"]:,}',
                   f'{row["kv_history"]:,}', f'{row["less"]:.0f}'])
-  return '\n'.join(['', *_laid(lines)])
-
-
-def _laid(lines: list[list[str]]) -> list[str]:
-  wide = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-  return [' '.join(cell.rjust(n) if i else cell.ljust(n) for i, (cell, n) in enumerate(zip(line, wide))).rstrip()
-          for line in lines]
+  return '\n'.join(['', *columns.laid(lines)])
 
 
 def by_length(rows: list[dict], title: str) -> Figure:

@@ -8,7 +8,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from latentmem.study import figures
+from latentmem.study import columns, figures
 
 SHARE, COUNT, COST = '{:.1%}', '{:.1f}', '{:,.2f}'
 COLUMNS = dict(arm='{}', right=SHARE, least=SHARE, most=SHARE, seeds='{}', worst=SHARE, best=SHARE, said=COUNT,
@@ -43,9 +43,7 @@ def summary(arm: str, runs: list[dict]) -> dict:
 def table(rows: list[dict], rules: dict[str, float]) -> str:
   """Text with a line an arm, and the scores of rules that do not think."""
   lines = [list(COLUMNS)] + [[form.format(row[name]) for name, form in COLUMNS.items()] for row in rows]
-  wide = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-  text = [' '.join(cell.ljust(n) if not i else cell.rjust(n) for i, (cell, n) in enumerate(zip(line, wide)))
-          for line in lines]
+  text = columns.laid(lines)
   rules = [f'the rule {name!r}: {score:.1%} right' for name, score in rules.items()]
   braked = [f'{row["arm"]}: of {row["problems"]} answers {row["stilled"]} came after thoughts that stood still, and '
             f'{row["cut"]} were cut off' for row in rows if row['stilled'] or row['cut']]

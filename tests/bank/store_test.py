@@ -277,6 +277,22 @@ def test_a_diff_names_every_array(bank):
   assert diff['shape'].before == ('float64', (2,)) and diff['yes'].largest == 1.0
 
 
+def test_a_parent_that_is_forgotten_while_it_is_looked_for_is_no_parent(bank, monkeypatch):
+  origin = bank.put('origin', dict(a=np.zeros(2)))
+  aside = bank.put('aside', dict(a=np.ones(2)), parents=[f'origin@{origin}'])
+  for name in ('left', 'right'):
+    bank.put(name, {'a': np.zeros(2), name: np.ones(1)}, parents=[f'origin@{origin}', f'aside@{aside}'])
+  plain = bank.header
+
+  def forgets(name, version=None):
+    if name == 'aside' and 'aside' in bank.list():
+      bank.forget('aside')
+    return plain(name, version)
+  monkeypatch.setattr(bank, 'header', forgets)
+  bank.merge(['left', 'right'], rule='refuse', into='both')
+  assert sorted(bank.get('both')[0]) == ['a', 'left', 'right'] and 'aside' not in bank.list()
+
+
 def test_what_is_forgotten_is_gone(bank, tmp_path):
   bank.put('alice', STATE)
   bank.put('alice', STATE)

@@ -1,0 +1,46 @@
+"""What was told dozens of turns ago, by a memory alone, or by attention whose window is no smaller than its state.
+
+  python -m launch.train --config=configs/dialogue.py:slots --workdir=runs/dialogue-slots
+  python -m launch.evaluate --workdir=runs/dialogue-slots --config.data.heldout_examples=1024
+  python -m launch.dialogue --workdir=runs/dialogue-slots --restarts=4
+
+After the colon, joined by commas: slots, titans, attention or any memory; and rows=, steps= and lr= as wanted. Chance
+is one of four (`tasks.dialogue`). Two layers of attention reach 144 tokens back, a value lies 192 or more back.
+"""
+
+import ml_collections
+
+from latentmem import data, memory, model, train
+from latentmem.base.errors import check_known, InputError
+
+CHOICES = ('rows', 'steps', 'lr')
+TURNS, TURN, GAP, WINDOW, LAYERS, WIDTH = 64, 8, 24, 72, 2, 64
+# A chunk is an exchange, which opens a slot; a convolution sees from 'now' to the topic.
+HELD = dict(
+    slots=dict(chunk=2 * TURN, slots=TURNS // 2, opened=1, conv=6, heads=1, steps=2, policy='keep', compete='tokens'),
+    titans=dict(chunk=8 * TURN, heads=1, head_width=32, expansion=1, conv=6, forget_to='start', forget_start=0.001),
+)
+
+
+def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
+  given = [each.partition('=') for each in choice.split(',')]
+  chosen = {name: value for name, equals, value in given if equals}
+  kinds = [name for name, equals, _ in given if not equals] or ['slots']
+  if len(kinds) > 1:
+    raise InputError(f'One memory at a time: {kinds} are {len(kinds)}.')
+  for name in chosen:
+    check_known(name, CHOICES, 'dialogue', 'choice')
+  kind, rows = kinds[0], int(chosen.get('rows', 16))
+  mixes = dict(compose=dict(kind='attention', heads=2, window=WINDOW, conv=3), memory=dict(kind='none'))
+  if kind != 'attention':
+    held = HELD.get(kind) or memory.known_fields(kind, chunk=8 * TURN, heads=1, conv=6)
+    mixes = dict(compose=dict(kind='plain'), memory=dict(kind=kind) | held)
+  return ml_collections.ConfigDict(dict(
+      seed=0,
+      mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
+      model=model.fields('decoder', vocab=0, width=WIDTH, layers=1 if kind == 'slots' else LAYERS, ff=0.0, tie=False,
+                         remat='none', scan=False, **mixes),
+      data=data.fields(dict(kind='task', task=dict(kind='dialogue', turns=TURNS, gap=GAP))),
+      train=train.fields(steps=int(chosen.get('steps', 3000)), rows=rows, length=TURNS * TURN,
+                         learning_rate=float(chosen.get('lr', 1e-2)), warmup=50, save_every=500, evaluate_every=500),
+      evaluate=train.evaluate_fields(rows=rows)))

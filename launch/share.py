@@ -1,0 +1,89 @@
+"""Trains two models that share nothing but slots, compares what passes between them, and puts it into one table.
+
+  python -m launch.share --config=configs/share.py --arms=slots,halves,text,none --seeds=3 --workdir=runs/share
+
+Arms: slots; halves (two agents each see a half of the scene, and write to one object of a bank); text, words of as many
+bits; none, trained with nothing that passes. Every arm and seed is a run folder like those of launch.train, with
+answers.json beside the rest: scores with a row's own slots, with those of another row, and with none. table.txt,
+table.json and table.png lie above them. The same command again goes on where it stopped.
+"""
+
+import pathlib
+
+from absl import flags, logging
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.model import sharing as pair
+from latentmem.personal import identity
+from latentmem.train import loop, placement, results
+from latentmem.train.preemption import Preemption
+from launch import parts, shell
+from launch.sharing import agents, arms
+
+_CONFIG = shell.define_config()
+_ARMS = flags.DEFINE_list('arms', list(arms.ARMS), 'Arms, of: ' + ', '.join(arms.ARMS))
+_SEEDS = flags.DEFINE_integer('seeds', 1, 'Seeds of each arm, from the config\'s on.')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/<config> where it is not given.')
+
+
+def main():
+  logging.set_verbosity(logging.FATAL)
+  config = shell.config_of(_CONFIG)
+  if _SEEDS.value < 1 or not _ARMS.value:
+    raise InputError('launch.share needs an arm and a seed.')
+  configs = {arm: arms.of(config, arm) for arm in _ARMS.value}
+  for chosen in configs.values():
+    parts.build(chosen)
+  folder = pathlib.Path(_WORKDIR.value or f'runs/{shell.config_name()}')
+  shell.writable(folder / 'table.json')
+  with Preemption() as preemption:
+    # Seed by seed, so that a comparison that was cut short has some of every arm.
+    for seed in range(config['seed'], config['seed'] + _SEEDS.value):
+      for arm, chosen in configs.items():
+        if not one(folder / f'{arm}-{seed}', chosen | dict(seed=seed), preemption):
+          return
+  tell(folder, list(configs))
+
+
+def one(path: pathlib.Path, config: dict, preemption) -> bool:
+  """Trains and scores one run, or goes on with it. False where it was asked to leave before its end."""
+  built = parts.build(config)
+  run = results.begin(path, built.config, built.source)
+  if (run.path / 'answers.json').exists():
+    return True
+  print(f'Training into {run.path}', flush=True)
+  trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,
+                       preemption)
+  if not trained.done:
+    return False
+  run.result or results.finish(run, trained, built.source)
+  run.write('answers.json', answer(run, built, trained.state.params))
+  return True
+
+
+def answer(run, built, params) -> dict:
+  """Scores by whose slots arrive, what passes, and for views what agents answer over a bank in the run's folder."""
+  found = {sent: loop.heldout(built.model.clone(sent=sent), params, built.source, built.place, built.evaluate,
+                              built.train.length) for sent in pair.SENT}
+  found |= dict(bits=0 if built.model.sent == 'zeroed' else built.model.passed_bits)
+  if built.model.views == 2:
+    whole = placement.whole(params)
+    found['bank'] = agents.answered(run.path / 'bank', built.model, whole, built.source, identity.fingerprint(whole))
+  return found
+
+
+def tell(folder: pathlib.Path, names: list[str]) -> None:
+  """Writes and prints the table of all runs in a folder."""
+  from latentmem.study import figures, sharing
+  found = {arm: [records.read_json(path) for path in sorted(folder.glob(f'{arm}-*/answers.json'))] for arm in names}
+  rows = [sharing.summary(arm, runs) for arm, runs in found.items()]
+  text = sharing.table(rows)
+  records.write_json(folder / 'table.json', dict(rows=rows, runs=found))
+  records.write_whole(folder / 'table.txt', text + '\n')
+  records.write_whole(folder / 'table.png', figures.png(sharing.draw(rows, folder.name)))
+  print(text)
+
+
+if __name__ == '__main__':
+  shell.run(main)
