@@ -64,9 +64,12 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
 
 def answer(run, built, params) -> dict:
   """Scores by whose slots arrive, what passes, and for views what agents answer over a bank in the run's folder."""
-  found = {sent: loop.heldout(built.model.clone(sent=sent), params, built.source, built.place, built.evaluate,
-                              built.train.length) for sent in pair.SENT}
-  found |= dict(bits=0 if built.model.sent == 'zeroed' else built.model.passed_bits)
+  score = lambda sent: loop.heldout(built.model.clone(sent=sent), params, built.source, built.place, built.evaluate,
+                                    built.train.length)
+  # What never had any slots is asked without them, whatever is sent.
+  alone = built.model.sent == 'zeroed'
+  found = dict.fromkeys(pair.SENT, score('zeroed')) if alone else {sent: score(sent) for sent in pair.SENT}
+  found |= dict(bits=0 if alone else built.model.passed_bits)
   if built.model.views == 2:
     whole = placement.whole(params)
     found['bank'] = agents.answered(run.path / 'bank', built.model, whole, built.source, identity.fingerprint(whole))

@@ -47,7 +47,7 @@ def test_a_window_of_attention_holds_as_much_as_a_memory():
 
 
 @pytest.mark.parametrize('args, message', [
-    ((), '--workdir is missing'), (('--workdir=none',), 'none'), (('--config=1',), '--config')])
+    ((), '--workdir is missing'), (('--workdir=none',), 'none'), (('--config=1',), "'config'")])
 def test_what_does_not_fit_is_refused(args, message, tmp_path):
   done = launch('dialogue', *args)
   assert done.returncode == 2 and message in done.stderr and 'Traceback' not in done.stderr
