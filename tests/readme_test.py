@@ -24,7 +24,7 @@ def marked(mark):
 
 
 def test_its_python_runs():
-  assert len(blocks('python')) == 3
+  assert len(blocks('python')) == 4
   space = {}
   for block in blocks('python'):
     exec(compile(block, 'README.md', 'exec'), space)
