@@ -27,6 +27,8 @@ if tuple(map(int, importlib.metadata.version('jaxlib').split('.')[:2])) < (0, 11
 import jax
 import pytest
 
+# Tracing makes objects by the million and few cycles; as it comes, Python spends a sixth of its time looking for them.
+gc.set_threshold(200_000, 50, 100)
 jax.config.update('jax_num_cpu_devices', 8)
 
 

@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
 from latentmem.base.errors import InputError
 
@@ -88,7 +88,7 @@ class _Problem:
   def value(self, at):
     e, a, b, alpha, beta = at
     terms_3R = np.stack([np.full_like(self.x_R, e), a - alpha * self.x_R, b - beta * self.y_R])
-    log_R = special.logsumexp(terms_3R, axis=0)
+    log_R = np.logaddexp.reduce(terms_3R)
     off_R = log_R - self.log_loss_R
     share_3R = np.exp(terms_3R - log_R)
     slope_R = np.clip(off_R, -HUBER, HUBER)
