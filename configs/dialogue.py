@@ -10,8 +10,8 @@ is one of four (`tasks.dialogue`). Two layers of attention reach 144 tokens back
 
 import ml_collections
 
+from configs import _choices
 from latentmem import data, memory, model, train
-from latentmem.base.errors import check_known, InputError
 
 CHOICES = ('rows', 'steps', 'lr')
 TURNS, TURN, GAP, WINDOW, LAYERS, WIDTH = 64, 8, 24, 72, 2, 64
@@ -23,14 +23,8 @@ HELD = dict(
 
 
 def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
-  given = [each.partition('=') for each in choice.split(',')]
-  chosen = {name: value for name, equals, value in given if equals}
-  kinds = [name for name, equals, _ in given if not equals] or ['slots']
-  if len(kinds) > 1:
-    raise InputError(f'One memory at a time: {kinds} are {len(kinds)}.')
-  for name in chosen:
-    check_known(name, CHOICES, 'dialogue', 'choice')
-  kind, rows = kinds[0], int(chosen.get('rows', 16))
+  kind, chosen = _choices.memory_and_named(choice, 'slots', CHOICES, 'dialogue')
+  rows = int(chosen.get('rows', 16))
   mixes = dict(compose=dict(kind='attention', heads=2, window=WINDOW, conv=3), memory=dict(kind='none'))
   if kind != 'attention':
     held = HELD.get(kind) or memory.known_fields(kind, chunk=8 * TURN, heads=1, conv=6)

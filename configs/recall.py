@@ -13,17 +13,15 @@ import math
 
 import ml_collections
 
+from configs import _choices
 from latentmem import data, memory, model, train
-from latentmem.base.errors import check_known
 
 CHOICES = ('pairs', 'length', 'rows', 'steps', 'lr')
 
 
 def get_config(choice: str = 'titans') -> ml_collections.ConfigDict:
   kind, *rest = choice.split(',')
-  chosen = dict(each.partition('=')[::2] for each in rest)
-  for name in chosen:
-    check_known(name, CHOICES, 'recall', 'choice')
+  chosen = _choices.named(rest, CHOICES, 'recall')
   pairs = int(chosen.get('pairs', 16))
   length = int(chosen.get('length', 4 * pairs))
   rows = int(chosen.get('rows', max(1, 2048 // length)))

@@ -10,17 +10,15 @@ Training scenes have two objects or more, held-out ones all. Whoever has not see
 
 import ml_collections
 
+from configs import _choices
 from latentmem import data, model, train
-from latentmem.base.errors import check_known
 
 CHOICES = ('objects', 'bits', 'rows', 'steps', 'lr')
 SIGHTING, QUESTION, QUESTIONS, WIDTH, LATENT = 6, 3, 6, 64, 32
 
 
 def get_config(choice: str = '') -> ml_collections.ConfigDict:
-  chosen = dict(each.partition('=')[::2] for each in choice.split(',') if each)
-  for name in chosen:
-    check_known(name, CHOICES, 'share', 'choice')
+  chosen = _choices.named(filter(None, choice.split(',')), CHOICES, 'share')
   objects, rows = int(chosen.get('objects', 4)), int(chosen.get('rows', 32))
   scene, asked = 2 * objects * SIGHTING, QUESTION * QUESTIONS
   # A slot for each sighting, each from its own share of the tokens at first; a convolution sees a whole sighting.

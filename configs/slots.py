@@ -10,8 +10,8 @@ gone. Chance is one of nine (`tasks.hops`).
 
 import ml_collections
 
+from configs import _choices
 from latentmem import data, memory, model, train
-from latentmem.base.errors import check_known, InputError
 
 CHOICES = ('steps', 'rows', 'train', 'lr')
 RINGS, LINKS, HOPS, QUESTIONS, GAP = 2, 5, 4, 8, 4
@@ -19,22 +19,16 @@ LENGTH = 2 * RINGS * LINKS + GAP + 2 * QUESTIONS
 
 
 def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
-  given = [each.partition('=') for each in choice.split(',')]
-  chosen = {name: value for name, equals, value in given if equals}
-  kinds = [name for name, equals, _ in given if not equals] or ['slots']
-  if len(kinds) > 1:
-    raise InputError(f'One memory at a time: {kinds} are {len(kinds)}.')
-  for name in chosen:
-    check_known(name, CHOICES, 'slots', 'choice')
+  kind, chosen = _choices.memory_and_named(choice, 'slots', CHOICES, 'slots')
   rows = int(chosen.get('rows', 32))
   # A slot for every fact, and a chunk opens as many as it has room for facts; questions open none.
-  remembers = memory.known_fields(kinds[0], chunk=2 * LINKS, heads=1, latent=64, inner=16, slots=RINGS * LINKS,
+  remembers = memory.known_fields(kind, chunk=2 * LINKS, heads=1, latent=64, inner=16, slots=RINGS * LINKS,
                                   opened=LINKS, steps=int(chosen.get('steps', 3)), policy='keep', compete='tokens')
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=0, width=32, layers=1, ff=0.0, tie=False, remat='none', scan=False,
-                         compose=dict(kind='plain'), memory=dict(kind=kinds[0]) | remembers),
+                         compose=dict(kind='plain'), memory=dict(kind=kind) | remembers),
       data=data.fields(dict(kind='task', task=dict(kind='hops', entities=16, rings=RINGS, links=LINKS, hops=HOPS,
                                                    questions=QUESTIONS, gap=GAP))),
       train=train.fields(steps=int(chosen.get('train', 3000)), rows=rows, length=LENGTH,

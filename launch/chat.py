@@ -41,12 +41,7 @@ _SURPRISE = flags.DEFINE_bool('surprise', False, 'Show the surprise of every tok
 
 def main():
   logging.set_verbosity(logging.ERROR)
-  if bool(_WORKDIR.value) == bool(_MODEL.value):
-    missing = 'takes one of them' if _WORKDIR.value else 'is missing; it names a run folder, as in --workdir=runs/first'
-    raise InputError(f'--workdir {missing}; --model names a Hugging Face folder instead.')
-  for flag in (_CONTEXT, _DTYPE) if _WORKDIR.value else (_STEP,):
-    if flag.present:
-      raise InputError(f'--{flag.name} says nothing to {"--workdir" if _WORKDIR.value else "--model"}.')
+  voices.check_flags(_WORKDIR, _MODEL, of_run=(_STEP,), of_folder=(_CONTEXT, _DTYPE))
   sampler = sample.Sampler(_TEMPERATURE.value, _TOP_K.value, _TOP_P.value)
   kept = keeping.of(_STATE.value, _BANK.value, _NAME.value)
   with signals.Signals() as heard:

@@ -42,12 +42,7 @@ _STATE_OUT = flags.DEFINE_string('state_out', None, 'Where to leave the state at
 
 def main():
   logging.set_verbosity(logging.ERROR)
-  if bool(_WORKDIR.value) == bool(_MODEL.value):
-    missing = 'takes one of them' if _WORKDIR.value else 'is missing; it names a run folder, as in --workdir=runs/first'
-    raise InputError(f'--workdir {missing}; --model names a Hugging Face folder instead.')
-  for flag in (_CHAT, _CONTEXT, _DTYPE) if _WORKDIR.value else (_STEP,):
-    if flag.present:
-      raise InputError(f'--{flag.name} says nothing to {"--workdir" if _WORKDIR.value else "--model"}.')
+  voices.check_flags(_WORKDIR, _MODEL, of_run=(_STEP,), of_folder=(_CHAT, _CONTEXT, _DTYPE))
   sampler = sample.GREEDY if _GREEDY.value else sample.Sampler(_TEMPERATURE.value, _TOP_K.value, _TOP_P.value)
   prompt = read(_PROMPT_FILE.value) + _PROMPT.value
   if _STATE_OUT.value and not pathlib.Path(_STATE_OUT.value).absolute().parent.is_dir():

@@ -7,14 +7,11 @@ a run folder like those of launch.train, with answers.json beside the rest; tabl
 above them, with what the base scores when it reads the history itself. The same command goes on where it stopped.
 """
 
-import pathlib
-
 from absl import flags, logging
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.train.preemption import Preemption
-from launch import parts, shell
+from launch import comparing, parts, shell
 from launch.personalizing import arms, bases, comparison
 
 _CONFIG = shell.define_config()
@@ -34,14 +31,10 @@ def main():
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
   names = _ARMS.value or [config['personal']['arm']]
   built = {name: arms.build(config, name, base) for name in names}
-  folder = pathlib.Path(_WORKDIR.value or f'runs/{shell.config_name()}')
-  shell.writable(folder / 'table.json')
-  with Preemption() as preemption:
-    # Seed by seed, so that a comparison that was cut short has some of every arm.
-    for seed in range(config['seed'], config['seed'] + _SEEDS.value):
-      for name, arm in built.items():
-        if not comparison.one(folder / f'{name}-{seed}', arm, seed, base, preemption):
-          return
+  folder = comparing.begun(_WORKDIR.value)
+  one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption)
+  if not comparing.all_done(folder, built, range(config['seed'], config['seed'] + _SEEDS.value), one):
+    return
   for history in [0, *map(int, _HISTORIES.value)]:
     path = folder / f'history-{history}.json'
     if not path.exists():

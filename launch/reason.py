@@ -11,12 +11,10 @@ import pathlib
 
 from absl import flags, logging
 
-from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import latent
-from latentmem.train import loop, placement, results
-from latentmem.train.preemption import Preemption
-from launch import answers, arms, parts, shell
+from latentmem.train import placement, results
+from launch import answers, arms, comparing, parts, shell
 
 _CONFIG = shell.define_config()
 _ARMS = flags.DEFINE_list('arms', list(arms.ARMS), 'Arms, of: ' + ', '.join(arms.ARMS))
@@ -34,20 +32,14 @@ def main():
   built = [parts.build(chosen) for chosen in configs.values()]
   # The arms are asked the same questions, so one stands for all.
   answers.check(config['reason'], built[0].source)
-  folder = pathlib.Path(_WORKDIR.value or f'runs/{shell.config_name()}')
-  shell.writable(folder / 'table.json')
-  with Preemption() as preemption:
-    # Seed by seed, so that a comparison that was cut short has some of every arm.
-    for seed in range(config['seed'], config['seed'] + _SEEDS.value):
-      for arm, chosen in configs.items():
-        if not one(folder / f'{arm}-{seed}', chosen | dict(seed=seed), preemption):
-          return
-  tell(folder, list(configs))
+  folder = comparing.begun(_WORKDIR.value)
+  if comparing.all_done(folder, configs, range(config['seed'], config['seed'] + _SEEDS.value), one):
+    tell(folder, list(configs))
 
 
-def one(path: pathlib.Path, config: dict, preemption) -> bool:
+def one(path: pathlib.Path, config: dict, seed: int, preemption) -> bool:
   """Trains and scores one run, or goes on with it. False where it was asked to leave before its end."""
-  built = parts.build(config)
+  built = parts.build(config | dict(seed=seed))
   run = results.begin(path, built.config, built.source)
   pages = dict(zip(('answers.json', 'knock_outs.json'), (answer, knock_out)))
   missing = [page for page in pages if not (run.path / page).exists()]
@@ -55,13 +47,10 @@ def one(path: pathlib.Path, config: dict, preemption) -> bool:
     missing = [page for page in missing if page != 'knock_outs.json']
   if not missing:
     return True
-  print(f'Training into {run.path}', flush=True)
-  trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,
-                       preemption)
-  if not trained.done:
+  params = comparing.trained(run, built, seed, preemption)
+  if params is None:
     return False
-  run.result or results.finish(run, trained, built.source)
-  params = placement.whole(trained.state.params)
+  params = placement.whole(params)
   for page in missing:
     pages[page](run, built, params, built.config['reason'])
   return True
@@ -89,16 +78,13 @@ def knock_out(run, built, params, chosen: dict) -> None:
 
 def tell(folder: pathlib.Path, names: list[str]) -> None:
   """Writes and prints the table of all runs in a folder."""
-  from latentmem.study import figures, reasoning
-  found = {arm: [records.read_json(path) for path in sorted(folder.glob(f'{arm}-*/answers.json'))] for arm in names}
+  from latentmem.study import reasoning
+  found, knocked = comparing.pages(folder, names), comparing.pages(folder, names, 'knock_outs.json')
   rows = [reasoning.summary(arm, runs) for arm, runs in found.items()]
   rules = next(iter(found.values()))[0]['rules']
-  knocked = {arm: [records.read_json(path) for path in sorted(folder.glob(f'{arm}-*/knock_outs.json'))]
-             for arm in names}
   text = '\n'.join([reasoning.table(rows, rules), *reasoning.knock_outs(knocked)])
-  records.write_json(folder / 'table.json', dict(rows=rows, rules=rules, runs=found, knock_outs=knocked))
-  records.write_whole(folder / 'table.txt', text + '\n')
-  records.write_whole(folder / 'table.png', figures.png(reasoning.draw(rows, rules, folder.name)))
+  comparing.keep(folder, dict(rows=rows, rules=rules, runs=found, knock_outs=knocked), text,
+                 reasoning.draw(rows, rules, folder.name))
   print(text)
 
 

@@ -12,13 +12,11 @@ import pathlib
 
 from absl import flags, logging
 
-from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import sharing as pair
 from latentmem.personal import identity
 from latentmem.train import loop, placement, results
-from latentmem.train.preemption import Preemption
-from launch import parts, shell
+from launch import comparing, parts, shell
 from launch.sharing import agents, arms
 
 _CONFIG = shell.define_config()
@@ -35,30 +33,21 @@ def main():
   configs = {arm: arms.of(config, arm) for arm in _ARMS.value}
   for chosen in configs.values():
     parts.build(chosen)
-  folder = pathlib.Path(_WORKDIR.value or f'runs/{shell.config_name()}')
-  shell.writable(folder / 'table.json')
-  with Preemption() as preemption:
-    # Seed by seed, so that a comparison that was cut short has some of every arm.
-    for seed in range(config['seed'], config['seed'] + _SEEDS.value):
-      for arm, chosen in configs.items():
-        if not one(folder / f'{arm}-{seed}', chosen | dict(seed=seed), preemption):
-          return
-  tell(folder, list(configs))
+  folder = comparing.begun(_WORKDIR.value)
+  if comparing.all_done(folder, configs, range(config['seed'], config['seed'] + _SEEDS.value), one):
+    tell(folder, list(configs))
 
 
-def one(path: pathlib.Path, config: dict, preemption) -> bool:
+def one(path: pathlib.Path, config: dict, seed: int, preemption) -> bool:
   """Trains and scores one run, or goes on with it. False where it was asked to leave before its end."""
-  built = parts.build(config)
+  built = parts.build(config | dict(seed=seed))
   run = results.begin(path, built.config, built.source)
   if (run.path / 'answers.json').exists():
     return True
-  print(f'Training into {run.path}', flush=True)
-  trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,
-                       preemption)
-  if not trained.done:
+  params = comparing.trained(run, built, seed, preemption)
+  if params is None:
     return False
-  run.result or results.finish(run, trained, built.source)
-  run.write('answers.json', answer(run, built, trained.state.params))
+  run.write('answers.json', answer(run, built, params))
   return True
 
 
@@ -78,13 +67,11 @@ def answer(run, built, params) -> dict:
 
 def tell(folder: pathlib.Path, names: list[str]) -> None:
   """Writes and prints the table of all runs in a folder."""
-  from latentmem.study import figures, sharing
-  found = {arm: [records.read_json(path) for path in sorted(folder.glob(f'{arm}-*/answers.json'))] for arm in names}
+  from latentmem.study import sharing
+  found = comparing.pages(folder, names)
   rows = [sharing.summary(arm, runs) for arm, runs in found.items()]
   text = sharing.table(rows)
-  records.write_json(folder / 'table.json', dict(rows=rows, runs=found))
-  records.write_whole(folder / 'table.txt', text + '\n')
-  records.write_whole(folder / 'table.png', figures.png(sharing.draw(rows, folder.name)))
+  comparing.keep(folder, dict(rows=rows, runs=found), text, sharing.draw(rows, folder.name))
   print(text)
 
 

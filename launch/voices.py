@@ -28,6 +28,16 @@ class Voice(NamedTuple):
   template: chat.Chat | None = None
 
 
+def check_flags(workdir, model, of_run=(), of_folder=()) -> None:
+  """Raises InputError unless one of the flags --workdir and --model is given, and none that only the other knows."""
+  if bool(workdir.value) == bool(model.value):
+    missing = 'takes one of them' if workdir.value else 'is missing; it names a run folder, as in --workdir=runs/first'
+    raise InputError(f'--workdir {missing}; --model names a Hugging Face folder instead.')
+  for flag in of_folder if workdir.value else of_run:
+    if flag.present:
+      raise InputError(f'--{flag.name} says nothing to {"--workdir" if workdir.value else "--model"}.')
+
+
 def of_run(workdir: str, step: int | None = None) -> Voice:
   """A run's, at a checkpoint or the latest good one. Raises InputError where it was not trained on text."""
   config, params = checkpoint.load_params(workdir, step)

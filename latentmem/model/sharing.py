@@ -25,6 +25,7 @@ from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
+from latentmem.base import arrays
 from latentmem.base.errors import check_known, InputError
 from latentmem.model import decoder, interface
 from latentmem.ops import channels, slots
@@ -143,7 +144,8 @@ class Sharing(interface.Base):
     (scene_BS, asked_BQ), (real_BS, real_BQ) = apart(tokens_BT), apart(mask_BT)
     if reset_BT is not None:
       begins_B = jnp.any(reset_BT[:, :self.scene], 1)
-      carry = _pick(begins_B, self.init_state(len(tokens_BT)), carry)
+      # Rows are the second axis of a decoder's carry, behind layers.
+      carry = jax.vmap(arrays.pick, (None, 0, 0))(begins_B, self.init_state(len(tokens_BT)), carry)
     s_BLNM = self.passed(self.perceive(scene_BS, real_BS, parallel=parallel))
     carry, logits_BQV = self.answer(carry, s_BLNM, asked_BQ, real_BQ, parallel=parallel, aligned=aligned)
     return carry, jnp.pad(logits_BQV, ((0, 0), (self.scene, 0), (0, 0)))
@@ -196,9 +198,3 @@ class Sharing(interface.Base):
 
   def _heard(self, said_BLNKV):
     return slots.normal(jnp.einsum('blnkv,kvm->blnm', said_BLNKV, self.hear.astype(said_BLNKV.dtype)))
-
-
-def _pick(choose_B, new, old):
-  """`new` in the rows that are chosen, of a decoder's carry, whose rows are each array's second axis."""
-  where = lambda a, b: jnp.where(choose_B.reshape(1, -1, *[1] * (a.ndim - 2)), a, b)
-  return jax.tree.map(where, new, old)

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem import memory
+from latentmem.base import arrays
 from latentmem.base.errors import InputError
 from latentmem.model import compose
 
@@ -60,10 +61,7 @@ def chosen(carry, fresh, count: int, choices=CHOICES):
   has = {name: jnp.array([name in choice for choice in choices]) for name in SOURCES}
   rows = lambda tree: jax.tree.map(lambda a_L1: jnp.repeat(a_L1, len(choices), axis=1), tree)
 
-  def short(own, start):
-    keep = lambda a, b: jnp.where(has['short'].reshape(1, -1, *[1] * (a.ndim - 2)), a, b)
-    return jax.tree.map(keep, rows(own), rows(start))
-
+  short = lambda own, start: jax.vmap(arrays.pick, (None, 0, 0))(has['short'], rows(own), rows(start))
   spared = jax.vmap(lambda cell, start: memory.find('slots').spared(cell, start, count, has['new'], has['long']))
   held, start = carry['memory'], fresh['memory']
   rest = short(*({name: part for name, part in tree.items() if name != 'memory'} for tree in (carry, fresh)))

@@ -8,7 +8,8 @@ from latentmem.base import records, sharding
 from latentmem.personal import counts
 from latentmem.personal.model import BASE
 from latentmem.study import figures, personal, report
-from latentmem.train import loop, placement, results
+from latentmem.train import placement, results
+from launch import comparing
 from launch.personalizing import looks, scores
 
 
@@ -17,14 +18,12 @@ def one(path: pathlib.Path, arm, seed: int, base, preemption) -> bool:
   run = results.begin(path, arm.config | dict(seed=seed), arm.source)
   if (run.path / 'answers.json').exists():
     return True
-  print(f'Training into {run.path}', flush=True)
   layout = arm.model.layout
   frozen = {BASE: jax.device_put(base.params, sharding.shardings(base.params, layout, arm.place.mesh))}
-  trained = loop.train(run, arm.model, arm.source, arm.train, arm.evaluate, seed, arm.place, preemption, frozen=frozen)
-  if not trained.done:
+  params = comparing.trained(run, arm, seed, preemption, frozen)
+  if params is None:
     return False
-  run.result or results.finish(run, trained, arm.source)
-  params = jax.device_put(placement.whole(trained.state.params), arm.place.everywhere)
+  params = jax.device_put(placement.whole(params), arm.place.everywhere)
   found = scores.own_and_swapped(arm, params, frozen)
   looks.write(run, arm, params, frozen)
   report.write(run.path)
@@ -45,15 +44,14 @@ def history(base, source, tokens: int) -> dict:
 
 def tell(folder: pathlib.Path, names: list[str], base) -> str:
   """Writes the table of all runs in a folder, and returns its text."""
-  found = {name: [records.read_json(path) for path in sorted(folder.glob(f'{name}-*/answers.json'))] for name in names}
+  found = comparing.pages(folder, names)
   whole = sorted((records.read_json(path) for path in folder.glob('history-*.json')), key=lambda each: each['history'])
   rows = [personal.summary(name, runs) for name, runs in found.items()] + list(map(personal.of_history, whole))
   sizes = counts.at_sizes_of_qwen3()
   text = '\n'.join([personal.table(rows), personal.sizes(sizes)])
-  records.write_json(folder / 'table.json', dict(rows=rows, runs=found, histories=whole, sizes=sizes,
-                                                 base=dict(folder=base.folder, fingerprint=base.fingerprint)))
-  records.write_whole(folder / 'table.txt', text + '\n')
-  records.write_whole(folder / 'table.png', figures.png(personal.draw(rows, folder.name)))
+  comparing.keep(folder, dict(rows=rows, runs=found, histories=whole, sizes=sizes,
+                              base=dict(folder=base.folder, fingerprint=base.fingerprint)), text,
+                 personal.draw(rows, folder.name))
   if any(each['history'] for each in whole):
     records.write_whole(folder / 'lengths.png', figures.png(personal.by_length(rows, folder.name)))
   return text

@@ -1,0 +1,50 @@
+"""A comparison: arms over seeds, each a run in one folder that is trained once; the same command goes on with it."""
+
+from collections.abc import Callable, Iterable
+import pathlib
+
+from latentmem.base import records
+from latentmem.train import loop, results
+from latentmem.train.preemption import Preemption
+from launch import shell
+
+
+def begun(workdir: str | None) -> pathlib.Path:
+  """The folder of the comparison, runs/<config> unless one is named. Raises InputError where it cannot be written."""
+  folder = pathlib.Path(workdir or f'runs/{shell.config_name()}')
+  shell.writable(folder / 'table.json')
+  return folder
+
+
+def all_done(folder: pathlib.Path, arms: dict, seeds: Iterable[int], one: Callable[..., bool]) -> bool:
+  """Calls one(path, arm, seed, preemption) for each, until one is asked to leave before its end -> whether none was."""
+  with Preemption() as preemption:
+    # Seed by seed, so that a comparison that was cut short has some of every arm.
+    return all(one(folder / f'{name}-{seed}', arm, seed, preemption) for seed in seeds for name, arm in arms.items())
+
+
+def trained(run, built, seed: int, preemption, frozen=None):
+  """Trains a run, or goes on with it -> its parameters as they lie; None where it was asked to leave before its end.
+
+  built: Has `model`, `source`, `train`, `evaluate` and `place`, as `parts.build` gives them.
+  """
+  print(f'Training into {run.path}', flush=True)
+  done = loop.train(run, built.model, built.source, built.train, built.evaluate, seed, built.place, preemption,
+                    frozen=frozen)
+  if not done.done:
+    return None
+  run.result or results.finish(run, done, built.source)
+  return done.state.params
+
+
+def pages(folder: pathlib.Path, names: Iterable[str], page: str = 'answers.json') -> dict[str, list[dict]]:
+  """A page of all runs of each arm that have one."""
+  return {name: [records.read_json(path) for path in sorted(folder.glob(f'{name}-*/{page}'))] for name in names}
+
+
+def keep(folder: pathlib.Path, record: dict, text: str, figure) -> None:
+  """Writes table.json, table.txt and table.png."""
+  from latentmem.study import figures
+  records.write_json(folder / 'table.json', record)
+  records.write_whole(folder / 'table.txt', text + '\n')
+  records.write_whole(folder / 'table.png', figures.png(figure))
