@@ -78,10 +78,10 @@ def draw(rng: np.random.Generator, matched: bool = False, hops: tuple[int, ...] 
 def graph(rng: np.random.Generator, nodes: float = NODES) -> tuple[int, list[tuple[int, int]], list[int]]:
   """-> nodes, edges, labels."""
   share = nodes / NODES
-  count = int(np.clip(round(rng.normal(nodes, SPREAD * share)), round(FEWEST * share), MOST))
+  count = min(max(round(rng.normal(nodes, SPREAD * share)), round(FEWEST * share)), MOST)
   labels, depths, edges = [1, 2], [0, 0], []
   for node in range(2, count):
-    if node < count - 1 and rng.random() < STRAYS * np.exp(-(node - 2) / STRAYS_FADE):
+    if node < count - 1 and rng.random() < STRAYS * math.exp(-(node - 2) / STRAYS_FADE):
       labels.append(0)
       depths.append(0)
       continue
@@ -117,13 +117,14 @@ def _without_lonely(count, edges, labels):
 def pairs(nodes, edges, labels, root, lengths, matched) -> list[tuple[int, int]]:
   """Every (target, wrong) that asks a fair question of this graph."""
   leaves = set(range(2, nodes)) - {parent for parent, _ in edges}
-  near, other = distances(edges, root), distances(edges, 1 - root)
-  targets = [leaf for leaf in leaves if near.get(leaf) in lengths]
-  wrongs = [leaf for leaf in leaves if leaf not in near and labels[leaf]]
-  if not matched:
-    return [(target, wrong) for target in sorted(targets) for wrong in sorted(wrongs)]
-  deep = depths_of(nodes, edges)
-  return [(target, wrong) for target in sorted(targets) for wrong in sorted(wrongs)
+  near = distances(edges, root)
+  targets = sorted(leaf for leaf in leaves if near.get(leaf) in lengths)
+  wrongs = sorted(leaf for leaf in leaves if leaf not in near and labels[leaf])
+  asked = [(target, wrong) for target in targets for wrong in wrongs]
+  if not matched or not asked:
+    return asked
+  other, deep = distances(edges, 1 - root), depths_of(nodes, edges)
+  return [(target, wrong) for target, wrong in asked
           if target not in other and other.get(wrong) == near[target] and deep[target] == deep[wrong]]
 
 
