@@ -2,18 +2,19 @@
 
   python -m launch.dialogue --workdir=runs/dialogue-slots --dialogues=100 --restarts=4
 
-A part opens the sessions that the part before it left, reads on, answers what is asked, and leaves them to the next;
-cuts fall anywhere, in the middle of a turn too. Then all is read once more without a restart. dialogue.json in the
-run's folder tells how often both are right, and how many answers are the same.
+A part takes the sessions that the part before it put into a bank, the run's folder `dialogues`, reads on, answers what
+is asked, and puts them there as their next version; cuts fall anywhere, in the middle of a turn too. Then all is read
+once more without a restart. dialogue.json in the run's folder tells how often both are right, and how many answers are
+the same.
 """
 
-import pathlib
 import subprocess
 import sys
 
 from absl import flags, logging
 import numpy as np
 
+from latentmem.bank import store
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.data.task import HELDOUT
@@ -42,15 +43,16 @@ def main():
   fresh = Session(built.model, params, PIECE)
   asked = [built.source.example(HELDOUT, built.source.heldout_seed, i) for i in range(_DIALOGUES.value)]
   cuts = np.linspace(0, built.source.asks.length, _RESTARTS.value + 2).astype(int).tolist()
-  folder = run.path / 'dialogues'
+  bank = store.Bank(run.path / 'dialogues')
+  said_in = lambda part: run.path / f'dialogue-{part}.json'
   if _PART.value is not None:
-    read(folder, _PART.value, fresh, asked, cuts)
+    records.write_json(said_in(_PART.value), read(bank, _PART.value, fresh, asked, cuts))
     return
   for part in range(_RESTARTS.value + 1):
     command = [sys.executable, '-m', 'launch.dialogue', f'--workdir={_WORKDIR.value}', f'--part={part}',
                f'--dialogues={_DIALOGUES.value}', f'--restarts={_RESTARTS.value}']
     subprocess.run(command, check=True)
-  said = [records.read_json(folder / f'{part}.json') for part in range(_RESTARTS.value + 1)]
+  said = [records.read_json(said_in(part)) for part in range(_RESTARTS.value + 1)]
   restarted = [sum((part[i] for part in said), []) for i in range(len(asked))]
   whole = [answers(fresh.fork(), example, 0, cuts[-1]) for example in asked]
   right = [example.targets_T[example.weights_T > 0].tolist() for example in asked]
@@ -63,17 +65,18 @@ def main():
         f'{found["right_without_restart"] / found["asked"]:.1%} without; {found["same"]} are the same.')
 
 
-def read(folder: pathlib.Path, part: int, fresh: Session, asked: list, cuts: list[int]) -> None:
-  """One part of all dialogues: leaves <part>/<dialogue>.safetensors, and what was answered in <part>.json."""
-  (folder / str(part)).mkdir(parents=True, exist_ok=True)
+def read(bank: store.Bank, part: int, fresh: Session, asked: list, cuts: list[int]) -> list[list[int]]:
+  """One part of all dialogues, which leaves version part + 1 of each -> what was answered."""
   said = []
   for i, example in enumerate(asked):
-    live = fresh.fork()
+    live, name = fresh.fork(), f'dialogue-{i}'
     if part:
-      live.load(folder / str(part - 1) / f'{i}.safetensors')
+      live.get(bank, name, part)
+    elif name in bank.list():
+      bank.forget(name)
     said.append(answers(live, example, cuts[part], cuts[part + 1]))
-    live.save(folder / str(part) / f'{i}.safetensors')
-  records.write_json(folder / f'{part}.json', said)
+    live.put(bank, name, onto=part)
+  return said
 
 
 def answers(live: Session, example, start: int, stop: int) -> list[int]:
