@@ -10,5 +10,5 @@ from launch.sweeping import plans
 def get_sweep() -> list[dict]:
   kinds = [dict(config=f'configs/quickstart.py:{kind}') for kind in ('none', 'titans')]
   sizes = plans.grid({'model.width': (32, 48, 64, 96)})
-  budgets = plans.zipped({'train.steps': (200, 600, 1800), 'train.warmup': (20, 50, 100)})
+  budgets = plans.zipped({'train.steps': (100, 300, 900), 'train.warmup': (10, 30, 50)})
   return plans.crossed(kinds, sizes, budgets)

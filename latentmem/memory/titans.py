@@ -182,14 +182,16 @@ class Titans(parts.Heads):
     over_heads = jax.vmap(functools.partial(fast_weights.token, network=self.network))
     over_rows_and_heads = jax.vmap(over_heads, in_axes=(0, 0, 0, None) + (0,) * 7 + (None, 0))
     momentum, keys, shares = (cell[name] for name in ('momentum', 'keys', 'shares'))
+    write = jax.vmap(lambda held, place, new: held.at[:, place].set(new))
     (anchor, weights, origin), borrowed, lent = self._leaning(cell, fresh, below)
     for pair, (log_keep, log_e, step, share, written) in enumerate(zip(*(jnp.moveaxis(g, -1, 0) for g in gates))):
       key, value = drive_B['k'][:, :, pair], drive_B['v'][:, :, pair]
+      # A key's own place has no share yet, so that it is not its own like; written first, it is written in place.
+      keys = write(keys, cell['age'] * self.pairs + pair, key)
       (weights, momentum), y_BHK = over_rows_and_heads(
           anchor, weights, momentum, self.slow, drive_B['q'], key, value, log_keep, log_e,
           step * fast_weights.overlap_one(keys, shares, key), written, self.scales, origin)
-      here_BHC = jax.nn.one_hot(cell['age'] * self.pairs + pair, shares.shape[-1], dtype=share.dtype)[:, None]
-      keys, shares = keys + here_BHC[..., None] * key[..., None, :], shares + here_BHC * share[..., None]
+      shares = write(shares, cell['age'] * self.pairs + pair, share)
     cell = dict(cell, weights=_returned(weights, borrowed), momentum=momentum, keys=keys, shares=shares,
                 age=cell['age'] + (drive_B['real'][:, 0] > 0))
     return self._turn(cell, fresh, arrays.pick_few), y_BHK, *lent
@@ -299,10 +301,10 @@ class Titans(parts.Heads):
     if self.bound or self.orthogonal or self.renormalise:
       weights = chunk_ends.turned(cell['anchor'], weights, fresh['weights'], self.bound, self.orthogonal,
                                   self.renormalise)
-    anchor = pick_large(full_B, weights, cell['anchor'])
-    begun = dict(cell, weights=weights, age=jnp.zeros_like(cell['age']), keys=jnp.zeros_like(cell['keys']),
-                 shares=jnp.zeros_like(cell['shares']))
-    return dict(arrays.pick(full_B, begun, cell), anchor=anchor)
+    large = pick_large(full_B, dict(anchor=weights, keys=jnp.zeros_like(cell['keys'])),
+                       dict(anchor=cell['anchor'], keys=cell['keys']))
+    begun = dict(weights=weights, age=jnp.zeros_like(cell['age']), shares=jnp.zeros_like(cell['shares']))
+    return dict(cell, **arrays.pick(full_B, begun, {name: cell[name] for name in begun}), **large)
 
   def _split(self, drive_BT, reset_BT):
     """[B, T, H, ...] to chunks [N, B, H, C, ...]; and which rows begin a document with each chunk, [N, B]."""

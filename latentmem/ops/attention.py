@@ -134,14 +134,18 @@ def one(cache: dict, q_BHK, k_BHK, v_BHK, reset_B, mask_B, prefix=None) -> tuple
   window = cache['k'].shape[1]
   fresh = jax.tree.map(jnp.zeros_like, cache)
   cache = arrays.pick(reset_B & mask_B, fresh, cache)
-  here_BW = (cache['count'][:, None] % window == jnp.arange(window)) & mask_B[:, None]
-  k_BWHK = arrays.pick(here_BW, jnp.broadcast_to(k_BHK[:, None], cache['k'].shape), cache['k'])
-  v_BWHK = arrays.pick(here_BW, jnp.broadcast_to(v_BHK[:, None], cache['v'].shape), cache['v'])
+  slot_B = jnp.where(mask_B, cache['count'] % window, window)
+  k_BWHK, v_BWHK = (_put(cache[name], slot_B, new) for name, new in (('k', k_BHK), ('v', v_BHK)))
   count_B = cache['count'] + mask_B
   visible_B1W = (_held(count_B, window) >= 0)[:, None]
   prefix = prefix and (prefix[0][:, None], prefix[1])
   y_B1HK = attend(q_BHK[:, None], k_BWHK, v_BWHK, visible_B1W, prefix)
   return dict(k=k_BWHK, v=v_BWHK, count=count_B), y_B1HK[:, 0]
+
+
+def _put(ring_BWHK, slot_B, new_BHK):
+  """A ring with one slot of each row written; slot W is none."""
+  return jax.vmap(lambda ring_WHK, slot, new_HK: ring_WHK.at[slot].set(new_HK, mode='drop'))(ring_BWHK, slot_B, new_BHK)
 
 
 def in_turn(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) -> tuple[dict, jax.Array]:

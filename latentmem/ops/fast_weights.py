@@ -170,5 +170,5 @@ def overlap(keys, shares):
 
 def overlap_one(keys, shares, k):
   """`overlap` of one more key, k [B, H, D], with the keys [B, H, C, D] of its chunk so far. -> [B, H]."""
-  alike = jnp.square(jnp.einsum('bhcd,bhd->bhc', keys, k)) * shares
+  alike = jnp.square(jnp.sum(keys * k[..., None, :], -1)) * shares
   return jnp.exp(jnp.sum(jnp.log1p(-alike), -1))

@@ -120,15 +120,16 @@ def _backward(group, to_fresh, kept, cotangents):
     return (d_state, d_fresh, jax.tree.map(jnp.add, d_slow, d_slow_here)), d_x
 
   def many(carry, saved):
-    start, x, renew_GB, z, d_y = saved
+    start, x, (renew_GB, any_renew_G), z, d_y = saved
     if group == 1:
       states = jax.tree.map(lambda a: a[None], start)
     else:
       step = lambda state, x: (_advance(origin, state, fresh, slow, *x), state)
       _, states = jax.lax.scan(step, start, (x, renew_GB))
-    # Asked for all chunks at once: rows may lie on many devices, and a question in each chunk would make them wait.
-    return jax.lax.scan(one, carry, (states, x, (renew_GB, jnp.any(renew_GB, 1)), z, d_y), reverse=True)
+    return jax.lax.scan(one, carry, (states, x, (renew_GB, any_renew_G), z, d_y), reverse=True)
 
+  # Asked for all chunks at once: rows may lie on many devices, and a question in each chunk would make them wait.
+  renew = renew, jnp.any(renew, 2)
   carry = (d_state, *(jax.tree.map(jnp.zeros_like, tree) for tree in (fresh, slow_BHCD)))
   carry, d_inputs = jax.lax.scan(many, carry, (starts, inputs, renew, z, _grouped(group, d_y)), reverse=True)
   d_state, d_fresh, d_slow = carry
