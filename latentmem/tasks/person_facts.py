@@ -63,12 +63,15 @@ class Draws:
   def __init__(self, rng: np.random.Generator):
     self._rng, self._pool = rng, iter(())
 
-  def below(self, n: int) -> int:
+  def uniform(self) -> float:
     u = next(self._pool, None)
     if u is None:
       self._pool = iter(self._rng.random(256).tolist())
       u = next(self._pool)
-    return int(u * n)
+    return u
+
+  def below(self, n: int) -> int:
+    return int(self.uniform() * n)
 
   def pick(self, values):
     return values[self.below(len(values))]

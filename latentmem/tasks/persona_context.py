@@ -14,6 +14,7 @@ What is behind the last answer is filled with <none>, weight 0.
 
 from collections.abc import Collection
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -35,6 +36,7 @@ class PersonaContext(asks_persons.AsksPersons):
     questions: In a row; 1 to as many as there are groups.
     history_weight: Weight in training of each token of the history but its first; 0 asks for the letters alone.
     open: Share of training questions that are open, of those types that can be.
+    dense: Whether training rows are filled with questions, about any facts, some of them twice.
   """
 
   history: int = 1024
@@ -42,6 +44,7 @@ class PersonaContext(asks_persons.AsksPersons):
   questions: int = 8
   history_weight: float = 0.0
   open: float = 0.0
+  dense: bool = False
 
   def __post_init__(self):
     super().__post_init__()
@@ -66,19 +69,30 @@ class PersonaContext(asks_persons.AsksPersons):
     return dataclasses.replace(self, shortest=0)
 
   def draw(self, rng):
-    return self._example(rng, self.history, 0.0, 0.0)
+    return self._example(rng, self.history)
 
   def draw_at(self, rng, i):
     history = int(rng.integers(self.shortest, self.history + 1)) if self.shortest else self.history
-    return self._example(rng, history, self.history_weight, self.open)
+    return self._example(rng, history, self.history_weight, self.open, self.dense)
 
-  def _example(self, rng, history, history_weight, share):
+  def _example(self, rng, history, history_weight=0.0, share=0.0, dense=False):
     number = int(rng.integers(person_facts.MEMBERS * FAMILIES))
     person = persons.Person(0, number, self.size)
-    asked = persona_questions.apart(person, self.questions, person_facts.Draws(rng), self.types)
-    opened = {i for i, question in enumerate(asked) if share and question.kind in persona_questions.OPEN
-              and rng.random() < share}
-    return self.example(person.history(history), asked, history_weight, opened)
+    told = person.history(history)
+    room = self.length + 1 - len(told.tokens_T)
+    asked, opens = zip(*self._asked(person, person_facts.Draws(rng), room, share, dense))
+    return self.example(told, asked, history_weight, {i for i, is_open in enumerate(opens) if is_open})
+
+  def _asked(self, person, draws, room, share, dense):
+    """Questions that have room, and whether each is open."""
+    any_of_them = functools.partial(persona_questions.draw, person, draws, kinds=self.types)
+    for question in iter(any_of_them, None) if dense else persona_questions.apart(person, self.questions, draws,
+                                                                                  self.types):
+      is_open = share > 0 and question.kind in persona_questions.OPEN and draws.uniform() < share
+      yield question, is_open
+      room -= len(question.open if is_open else question.tokens) + len(question.options[0])
+      if room <= LONGEST:
+        return
 
   def example(self, history: persons.History, asked: list[persona_questions.Question], history_weight: float = 0.0,
               opened: Collection[int] = ()) -> interface.Example:

@@ -16,7 +16,7 @@ import numpy as np
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.train import evaluate, meter, progress, writers
+from latentmem.train import checkpoint, evaluate, meter, progress, writers
 from latentmem.train.checkpoint import Checkpoints
 from latentmem.train.placement import Placement
 from latentmem.train.preemption import Preemption
@@ -58,7 +58,7 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
   Raises:
     NonFinite: past `settings.skips_allowed` updates in a row that were not finite, naming the layer.
     InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk, a run that
-      another process trains.
+      another process trains, a run to start from that is not there or has other parameters.
   """
   program = Program(model, settings, place, frozen)
   # What would be refused when it is scored, or read, is refused now.
@@ -77,7 +77,8 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     said = []
     state = checkpoints.restore(program.shapes, said.append)
     begun = 0 if state is None else int(state.step)
-    state = program.create(seed) if state is None else state
+    if state is None:
+      state = program.create(seed, started(settings.start, program))
     if first:
       run.rewind(begun)
     shown = stack.enter_context(progress.Progress(settings.steps, begun, unit_of(source), show and first))
@@ -175,6 +176,16 @@ class _Loop:
 def heldout(model, params, source, place: Placement, scored: Evaluate, length: int) -> dict:
   """Held-out scores; `length` where the settings leave it open."""
   return evaluate.heldout(model, params, source, place, scored.rows, scored.length or length, scored.batches)
+
+
+def started(path: str, program: Program):
+  """A run's last parameters, as the program has them; None for no run. Raises InputError where they do not fit."""
+  if not path:
+    return None
+  wanted = program.shapes.params
+  params = checkpoint.load_params(path, want=wanted)[1]
+  # On no device yet: they may be wanted on others, or by several processes.
+  return jax.tree.map(lambda want, p: np.asarray(p, want.dtype), wanted, params)
 
 
 def due(step: int, every: int) -> bool:

@@ -29,7 +29,7 @@ class Program:
     self.model, self.settings, self.place, self.frozen = model, settings, place, frozen or {}
     self._optimizer = optim.adamw(settings.weight_decay, settings.undecayed, settings.beta1, settings.beta2,
                                   settings.epsilon)
-    self._create = lambda key, frozen: states.create(model, self._optimizer, settings.rows, key, frozen)
+    self._create = functools.partial(states.create, model, self._optimizer, settings.rows)
     shapes = jax.eval_shape(self._create, jax.random.key(0), self.frozen)
     self._axes = states.batch_axes(model, shapes.params | self.frozen)
     self._shardings = place.of_state(model, self._optimizer, shapes, settings.rows, self.frozen)
@@ -38,10 +38,10 @@ class Program:
     self._compiled = self._traced = None
     self._watch = jax.jit(self._in_context(functools.partial(telemetry.watch, model)))
 
-  def create(self, seed: int) -> states.TrainState:
-    """The state before the first step."""
+  def create(self, seed: int, params: dict | None = None) -> states.TrainState:
+    """The state before the first step, with new parameters where none are given."""
     create = jax.jit(self._in_context(self._create), out_shardings=self._shardings)
-    return create(jax.random.key(seed), self.frozen)
+    return create(jax.random.key(seed), self.frozen, params)
 
   def step(self, state, batch):
     """-> state, measured. The state that is given may not be used again."""

@@ -12,6 +12,7 @@ class Train:
   """How a model is trained.
 
   Attributes:
+    start: Run folder whose last parameters training begins with, all else being new; '' begins with new ones.
     steps: Updates of the parameters.
     rows: B, sequences in a batch, over all devices.
     length: T, tokens of a row in a batch; rows go on from batch to batch.
@@ -36,6 +37,7 @@ class Train:
       goes on behind that step begins with it at once.
   """
 
+  start: str = ''
   steps: int = 1000
   rows: int = 8
   length: int = 512

@@ -32,10 +32,13 @@ class TrainState(NamedTuple):
 
 
 def create(model, optimizer: optax.GradientTransformation, rows: int, key: jax.Array,
-           frozen: dict | None = None) -> TrainState:
-  """The state before the first step, beside what is frozen. Pure: may run under `jit` and `eval_shape`."""
+           frozen: dict | None = None, params: dict | None = None) -> TrainState:
+  """The state before the first step, beside what is frozen, with new parameters where none are given.
+
+  Pure: may run under `jit` and `eval_shape`.
+  """
   init_key, rng = jax.random.split(key)
-  params = interface.init_params(model, init_key)
+  params = interface.init_params(model, init_key) if params is None else params
   zero = jnp.zeros((), jnp.int32)
   carry = fresh_carry(model, params | (frozen or {}), rows)
   return TrainState(params=params, opt_state=optimizer.init(params), carry=carry, step=zero,

@@ -7,6 +7,7 @@ from latentmem import tasks
 from latentmem.base.errors import InputError
 from latentmem.tasks import persona_questions, persons
 from latentmem.tasks import persona_words as words
+from latentmem.tasks.asks_persons import LONGEST
 from tests.tasks import persona_reader
 
 
@@ -85,6 +86,18 @@ def test_open_questions_are_answered_in_words():
     np.testing.assert_array_equal(targets_T[weights_T > 0], whole_T[1:][weights_T > 0])
   held = task.draw(np.random.default_rng(0))
   assert held.weights_T.sum() == 11
+
+
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_dense_rows_are_full_of_questions(share):
+  task, found = tasks.make('persona_context', history=1024, shortest=900, questions=2, open=share, dense=True), 0
+  for i in range(5):
+    tokens_T, targets_T, weights_T = task.draw_at(np.random.default_rng(i), i)
+    last = np.flatnonzero(weights_T)[-1]
+    assert len(tokens_T) - last <= LONGEST + 2 and np.all(targets_T[weights_T > 0] != words.NUMBER[words.NONE])
+    found += np.sum(tokens_T == words.NUMBER[words.QUESTION])
+  assert found > 5 * 2
+  assert task.draw(np.random.default_rng(0)).weights_T.sum() == 2
 
 
 def test_types_are_those_that_are_asked():

@@ -9,6 +9,9 @@ import pytest
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.train import checkpoint, loop
+from latentmem.train import state as states
+from latentmem.train.program import Program
+from launch import parts
 from tests.train import small
 
 
@@ -63,6 +66,32 @@ def test_metrics_hold_what_the_contract_names(tmp_path):
 def test_checkpoints_come_when_they_should(tmp_path):
   run, _ = small.run(tmp_path / 'run', small.config(save_every=4, keep=2))
   assert checkpoint.steps_in(run.checkpoints) == [8, 12]
+
+
+def test_training_starts_with_what_another_run_learned(tmp_path):
+  first, _ = small.run(tmp_path / 'first', small.config('titans'))
+  learned = checkpoint.load_params(first.path)[1]
+  fields = dict(start=str(first.path), learning_rate=0.0, weight_decay=0.0, steps=2)
+  second, _ = small.run(tmp_path / 'second', small.config('titans', **fields))
+  assert small.same(checkpoint.load_params(second.path)[1], learned)
+  # The memory holds the first weights of a document, which are parameters too.
+  built = parts.build(second.config)
+  program = Program(built.model, built.train, built.place)
+  begun, anew = program.create(0, learned), program.create(0)
+  fresh = states.fresh_carry(built.model, learned, 8)
+  assert small.same(begun.carry, fresh) and not small.same(anew.carry, fresh) and not begun.step
+  # It goes on where it stopped, and no longer needs the run that it began with.
+  third, _ = small.run(tmp_path / 'third', small.config('titans', start=str(first.path)), leave=5)
+  first.path.rename(tmp_path / 'elsewhere')
+  third, _ = small.run(tmp_path / 'third', small.config('titans', start=str(first.path)))
+  assert third.metrics('train')[-1]['step'] == 12
+
+
+def test_what_cannot_be_started_from_is_refused(tmp_path):
+  first, _ = small.run(tmp_path / 'first', small.config(steps=1))
+  for start, message in ((first.path, 'does not fit the model: .* wanted'), (tmp_path / 'none', 'There is no folder')):
+    with pytest.raises(InputError, match=message):
+      small.run(tmp_path / f'second-{start.name}', small.config('delta', start=str(start)))
 
 
 def test_log_every_thins_the_lines_and_keeps_the_ends(tmp_path):
