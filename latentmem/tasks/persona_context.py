@@ -90,15 +90,14 @@ class PersonaContext(asks_persons.AsksPersons):
                                                                                   self.types):
       is_open = share > 0 and question.kind in persona_questions.OPEN and draws.uniform() < share
       yield question, is_open
-      room -= len(question.open if is_open else question.tokens) + len(question.options[0])
+      room -= sum(map(len, _parts(question, is_open)))
       if room <= LONGEST:
         return
 
   def example(self, history: persons.History, asked: list[persona_questions.Question], history_weight: float = 0.0,
               opened: Collection[int] = ()) -> interface.Example:
     """The row of a history and questions, those numbered in `opened` open. Raises InputError where it does not fit."""
-    parts = [(question.open, question.options[question.right]) if i in opened else (question.tokens, [question.letter])
-             for i, question in enumerate(asked)]
+    parts = [_parts(question, i in opened) for i, question in enumerate(asked)]
     told, said = len(history.tokens_T), [token for ask, answer in parts for token in (*ask, *answer)]
     if told + len(said) > self.length + 1:
       raise InputError(f'A history of {told} tokens and questions of {len(said)} do not fit a row of {self.length}.')
@@ -115,3 +114,8 @@ class PersonaContext(asks_persons.AsksPersons):
     # The last word is asked for and not read.
     row_T[told + len(said) - 1] = words.NUMBER[words.NONE]
     return interface.Example(row_T[:-1], targets_T, weights_T)
+
+
+def _parts(question: persona_questions.Question, is_open: bool) -> tuple[list[int], list[int]]:
+  """What is asked, and what is answered."""
+  return (question.open, question.options[question.right]) if is_open else (question.tokens, [question.letter])
