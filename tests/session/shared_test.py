@@ -47,6 +47,12 @@ def test_two_who_saw_half_each_are_answered_from_as_one_who_saw_all(tmp_path):
   right.write(right.see(scene[:, HALF:], 3))
   # float32 sums in programs of other shapes differ in the last bits.
   assert_close(asked.answer(tokens[:, SCENE:]), seen_whole(tokens), within=1e-5)
+  # Slots that nobody wrote are zeros, which no message says.
+  it, params = pair()
+  seen = it.apply(params, it.apply(params, scene[:, :HALF], method='perceive'), method='message')
+  told = np.pad(it.apply(params, seen, method='told'), ((0, 0), (0, 0), (0, 3), (0, 0)))
+  carry = it.apply(params, len(tokens), method='init_state')
+  assert_close(half, it.apply(params, carry, told, tokens[:, SCENE:], method='answer')[1], within=1e-5)
   assert np.abs(half - seen_whole(tokens)).max() > 1e-3
 
 
