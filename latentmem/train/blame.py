@@ -126,9 +126,17 @@ def _descend(equation, inputs, above):
 
 
 def _run_scan(params, inputs, above):
-  constants, carried = params['num_consts'], params['num_consts'] + params['num_carry']
-  consts, carry, xs = inputs[:constants], inputs[constants:carried], inputs[carried:]
+  constants, carried = _counts(params)
+  consts, carry, xs = inputs[:constants], inputs[constants:constants + carried], inputs[constants + carried:]
   passes = range(params['length'])
   for index in reversed(passes) if params['reverse'] else passes:
     out = _run(params['jaxpr'], [*consts, *carry, *(x[index] for x in xs)], (*above, f'[{index}]'))
-    carry = out[:params['num_carry']]
+    carry = out[:carried]
+
+
+def _counts(params) -> tuple[int, int]:
+  """Of a scan's constants and of what it carries; from jax 0.11 on their trees are told in the place of numbers."""
+  if 'num_consts' in params:
+    return params['num_consts'], params['num_carry']
+  constants, carried, _ = params['ft_in'].unpack()
+  return len(list(constants.vals)), len(list(carried.vals))
