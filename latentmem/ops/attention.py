@@ -10,7 +10,8 @@ together. Names say H for either, and G where the two meet.
 The cache is a ring: the p-th token of the open document lies in slot p mod W. `count` is the length of that document
 so far, which tells what each slot holds; slots that hold nothing are zeros. Real tokens (mask True) come first.
 
-`in_turn` is the meaning, `dense` the same with a mask over all pairs, `blocks` the same in memory that grows with T W.
+`in_turn` is the meaning, `dense` the same with a mask over all pairs, `blocks` the same in memory that grows with T W,
+or, on a CPU, a few parts of it at a time.
 """
 
 import functools
@@ -23,6 +24,8 @@ from latentmem.base import arrays
 # Scores alive at once, for each row and head; on a CPU of all rows and heads together, so that they stay in its cache.
 SCORES, CPU_SCORES = 2**18, 2**19
 BLOCK, CPU_BLOCK = 128, 32
+# A CPU reads in at most so many parts, of so many queries if need be, where no more scores than these are alive in one.
+PARTS, PART, PART_SCORES = 8, 128, 2**26
 
 
 def init_cache(batch: int, window: int, heads: int, head_width: int, dtype) -> dict:
@@ -179,14 +182,43 @@ def blocks(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) 
   start_BT = starts(cache['count'], reset_BT & mask_BT)
 
   def read(held, *new):
-    rows, _, heads, _ = q_BTHK.shape
-    small = functools.partial(_in_groups, window, CPU_BLOCK, CPU_SCORES // (rows * heads))
+    rows, length, heads, _ = q_BTHK.shape
+    alive, part = CPU_SCORES // (rows * heads), max(min(PART, window), -(-length // PARTS))
+    small = functools.partial(_in_groups, window, CPU_BLOCK, alive)
+    # A part reads as many keys as its window and itself have together: one much longer than its window is mostly waste.
+    if part <= max(PART, window) and rows * heads * part * (window + part) <= PART_SCORES:
+      small = functools.partial(_in_parts, window, part, alive)
     large = functools.partial(_in_groups, window, BLOCK, SCORES)
     return jax.lax.platform_dependent(held, *new, cpu=small, default=large)
 
   y_BTHK = jax.lax.cond(jnp.any((start_BT < 0) & mask_BT), read, lambda _, *new: read(None, *new),
                         cache, q_BTHK, k_BTHK, v_BTHK, start_BT, prefix)
   return _advance(cache, k_BTHK, v_BTHK, start_BT, mask_BT), y_BTHK
+
+
+def _in_parts(window, part, alive, cache, q_BTHK, k_BTHK, v_BTHK, start_BT, prefix):
+  """What is read, `part` queries against the keys that they reach and no others; None for a cache nobody needs.
+
+  Where a part begins is known when the program is compiled: it reads no key that all of it is before, and copies none.
+  What no more scores than `alive` a row and head make is kept for the backward pass.
+  """
+  length, before = q_BTHK.shape[1], 0 if cache is None else window - 1
+  if cache is not None:
+    k_BTHK, v_BTHK = (jnp.concatenate([_last(_by_age(cache, name), before), new], axis=1)
+                      for name, new in (('k', k_BTHK), ('v', v_BTHK)))
+
+  def read(first):
+    mine, seen = slice(first, first + part), slice(max(0, before + first - window + 1), before + first + part)
+    place_T, key_S = jnp.arange(length)[mine], jnp.arange(-before, length)[seen]
+
+    def attends(q_BTHK, k_BSHK, v_BSHK, start_BT, prefix):
+      return attend(q_BTHK, k_BSHK, v_BSHK, _visible(place_T, key_S, start_BT, window), prefix)
+    if length * k_BTHK.shape[1] > alive:
+      attends = jax.checkpoint(attends)
+    return attends(q_BTHK[:, mine], k_BTHK[:, seen], v_BTHK[:, seen], start_BT[:, mine],
+                   prefix and (prefix[0][:, mine], prefix[1]))
+
+  return jnp.concatenate([read(first) for first in range(0, length, part)], axis=1)
 
 
 def _in_groups(window, most, alive, cache, q_BTHK, k_BTHK, v_BTHK, start_BT, prefix):

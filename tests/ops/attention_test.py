@@ -85,6 +85,7 @@ def test_fast_equals_meaning_with_gradients(form, length, window, before, shared
     (1, 4, 1), (100, 3, 2), (10**6, 2, 1), (attention.SCORES, attention.BLOCK, 1)])
 def test_groups_of_blocks_change_nothing(monkeypatch, scores, block, shared):
   """However few scores are alive at once, and however many blocks a window reaches over."""
+  monkeypatch.setattr(attention, 'PART_SCORES', 0)
   monkeypatch.setattr(attention, 'CPU_SCORES', scores * BATCH * HEADS)
   monkeypatch.setattr(attention, 'CPU_BLOCK', block)
   for window in (3, 10):
@@ -93,9 +94,23 @@ def test_groups_of_blocks_change_nothing(monkeypatch, scores, block, shared):
     assert_close(score_and_gradients(form, *arrays), score_and_gradients(attention.dense, *arrays))
 
 
-@pytest.mark.parametrize('scores, block', [(1, 4), (attention.SCORES, attention.BLOCK)])
+@pytest.mark.parametrize('part, scores, shared', [(1, 10**6, 1), (4, 1, 3), (16, 10**6, 2), (17, 1, 1)])
+def test_parts_change_nothing(monkeypatch, part, scores, shared):
+  """However many queries a part has, and whether its scores are kept or made again."""
+  monkeypatch.setattr(attention, 'PART', part)
+  monkeypatch.setattr(attention, 'PARTS', 17)
+  monkeypatch.setattr(attention, 'CPU_SCORES', scores * BATCH * HEADS)
+  for window in (3, 18):
+    arrays = cache_after(12, window), *inputs(17, shared=shared)
+    form = lambda *args: attention.blocks(*args)
+    assert_close(score_and_gradients(form, *arrays), score_and_gradients(attention.dense, *arrays))
+
+
+@pytest.mark.parametrize('scores, block, in_parts', [(1, 4, 0), (attention.SCORES, attention.BLOCK, 0), (1, 4, 2**20)])
 @pytest.mark.parametrize('window', [3, 40])
-def test_a_cache_that_no_document_goes_on_from_is_not_looked_at(monkeypatch, window, scores, block):
+def test_a_cache_that_no_document_goes_on_from_is_not_looked_at(monkeypatch, window, scores, block, in_parts):
+  monkeypatch.setattr(attention, 'PART_SCORES', in_parts)
+  monkeypatch.setattr(attention, 'PART', 5)
   monkeypatch.setattr(attention, 'CPU_SCORES', scores * BATCH * HEADS)
   monkeypatch.setattr(attention, 'CPU_BLOCK', block)
   q, k, v, reset, real, prefix = inputs(17)
