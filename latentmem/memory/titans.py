@@ -185,13 +185,13 @@ class Titans(parts.Heads):
     write = jax.vmap(lambda held, place, new: held.at[:, place].set(new))
     (anchor, weights, origin), borrowed, lent = self._leaning(cell, fresh, below)
     for pair, (log_keep, log_e, step, share, written) in enumerate(zip(*(jnp.moveaxis(g, -1, 0) for g in gates))):
-      key, value = drive_B['k'][:, :, pair], drive_B['v'][:, :, pair]
+      key, value, place_B = drive_B['k'][:, :, pair], drive_B['v'][:, :, pair], cell['age'] * self.pairs + pair
       # A key's own place has no share yet, so that it is not its own like; written first, it is written in place.
-      keys = write(keys, cell['age'] * self.pairs + pair, key)
+      keys = write(keys, place_B, key)
       (weights, momentum), y_BHK = over_rows_and_heads(
           anchor, weights, momentum, self.slow, drive_B['q'], key, value, log_keep, log_e,
           step * fast_weights.overlap_one(keys, shares, key), written, self.scales, origin)
-      shares = write(shares, cell['age'] * self.pairs + pair, share)
+      shares = write(shares, place_B, share)
     cell = dict(cell, weights=_returned(weights, borrowed), momentum=momentum, keys=keys, shares=shares,
                 age=cell['age'] + (drive_B['real'][:, 0] > 0))
     return self._turn(cell, fresh, arrays.pick_few), y_BHK, *lent

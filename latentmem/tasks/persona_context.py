@@ -85,9 +85,11 @@ class PersonaContext(asks_persons.AsksPersons):
 
   def _asked(self, person, draws, room, share, dense):
     """Questions that have room, and whether each is open."""
-    any_of_them = functools.partial(persona_questions.draw, person, draws, kinds=self.types)
-    for question in iter(any_of_them, None) if dense else persona_questions.apart(person, self.questions, draws,
-                                                                                  self.types):
+    if dense:
+      questions = iter(functools.partial(persona_questions.draw, person, draws, kinds=self.types), None)
+    else:
+      questions = persona_questions.apart(person, self.questions, draws, self.types)
+    for question in questions:
       is_open = share > 0 and question.kind in persona_questions.OPEN and draws.uniform() < share
       yield question, is_open
       room -= sum(map(len, _parts(question, is_open)))

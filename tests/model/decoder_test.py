@@ -72,8 +72,9 @@ def test_how_layers_are_compiled_changes_nothing(chosen):
   assert_close(loss_of(subjects.decoder('mag', 'linear', **chosen))(*inputs), loss_of(plain)(*inputs))
 
 
-def test_eight_devices_equal_one():
-  it, sizes = subjects.decoder('mag', 'titans'), (1, 4, 2)
+@pytest.mark.parametrize('kind, held, sizes', [('mag', 'titans', (1, 4, 2)), ('mac', 'linear', (2, 2, 2))])
+def test_eight_devices_equal_one(kind, held, sizes):
+  it = subjects.decoder(kind, held)
   params, carry, *batch = step_inputs(it)
   want = loss_of(it)(params, carry, *batch)
   mesh = sharding.make_mesh(*sizes)
