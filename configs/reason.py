@@ -2,8 +2,8 @@
 
   python -m launch.reason --config=configs/reason.py:prosqa --arms=cot,no_cot,none,pause,feedback,stream,state --seeds=3
 
-After the colon: prosqa, matched (its options equally far), small (matched, three hops in ten nodes), prontoqa or
-arithmetic. One arm alone is a run like others: launch.train with configs/reason.py:small learns `feedback`.
+After the colon: prosqa, matched (its options equally far), small (matched, three hops in ten nodes), brief (small with
+four thoughts for its three steps), prontoqa or arithmetic. One arm alone is a run like others: launch.train with configs/reason.py:small learns `feedback`.
 """
 
 import ml_collections
@@ -12,9 +12,11 @@ from latentmem import data, model, train
 from latentmem.base.errors import check_known
 
 # Two thoughts a step: in one layer a pass looks up where it is, or goes on from there.
+SMALL = dict(kind='prosqa', hops=(3,), stages=3, per_step=2, question=48, rest=14, matched=True, nodes=10.0,
+             graphs=3000)
 TASKS = dict(
-    small=dict(kind='prosqa', hops=(3,), stages=3, per_step=2, question=48, rest=14, matched=True, nodes=10.0,
-               graphs=3000),
+    small=SMALL,
+    brief=SMALL | dict(most=4),
     prosqa=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16),
     matched=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16, matched=True),
     prontoqa=dict(kind='prontoqa', stages=5),
@@ -32,7 +34,7 @@ def get_config(choice: str = 'prosqa') -> ml_collections.ConfigDict:
   source = data.fields(dict(kind='task', task=task | dict(
       first_examples=FIRST * ROWS, stage_examples=STAGE * ROWS, mix=MIX)))
   rows = source['task']
-  thoughts = rows['stages'] * rows['per_step']
+  thoughts = rows.get('most') or rows['stages'] * rows['per_step']
   length = rows['question'] + thoughts + rows['rest']
   return ml_collections.ConfigDict(dict(
       seed=0,

@@ -2,8 +2,8 @@
 
   question BEGIN | thought ... | END step ... step SAY answer STOP
 
-Stage s of a curriculum leaves out the first s steps and thinks s * per_step thoughts in their place; the last stage
-leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3). Other ways to learn are curricula too:
+Stage s of a curriculum leaves out the first s steps and thinks s * per_step thoughts in their place, or `most`, where
+that is less; the last stage leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3). Other ways to learn are curricula too:
 
   steps in words, always        stages = 0
   answers alone, no thoughts    stages = 1, per_step = 0, stage_examples = 0
@@ -66,6 +66,7 @@ class Chains(interface.Base):
     rest: A.
     stages: Of the curriculum; 0 keeps all steps for ever.
     per_step: Thoughts that take the place of a step; 0 for none.
+    most: Thoughts of a row, however many steps they stand for; 0 for stages * per_step.
     stage_examples: Training examples of each stage; 0 is at the last stage from the start.
     first_examples: The same for the stage that keeps all steps, which all others build upon; 0 for stage_examples.
     mix: Share of training examples that are of any stage, each as likely.
@@ -75,6 +76,7 @@ class Chains(interface.Base):
   rest: int = 0
   stages: int = 6
   per_step: int = 1
+  most: int = 0
   stage_examples: int = 0
   first_examples: int = 0
   mix: float = 0.0
@@ -84,7 +86,7 @@ class Chains(interface.Base):
   heldout_file: ClassVar[str] = ''
 
   def __post_init__(self):
-    for name, least in dict(question=2, rest=3, stages=0, per_step=0, stage_examples=0, first_examples=0).items():
+    for name, least in dict(question=2, rest=3, stages=0, per_step=0, most=0, stage_examples=0, first_examples=0).items():
       if getattr(self, name) < least:
         raise InputError(f'{self.name} needs {name} of {least} or more, not {getattr(self, name)}.')
     if not 0 <= self.mix <= 1:
@@ -121,7 +123,11 @@ class Chains(interface.Base):
   @property
   def thoughts(self) -> int:
     """K."""
-    return self.stages * self.per_step
+    return self._instead(self.stages)
+
+  def _instead(self, steps: int) -> int:
+    """Thoughts that take the place of so many steps."""
+    return min(steps * self.per_step, self.most or steps * self.per_step)
 
   @property
   def length(self) -> int:
@@ -150,7 +156,7 @@ class Chains(interface.Base):
     weights_T = np.zeros(self.length, np.float32)
     begins = self.question + self.thoughts
     tokens_T[:self.question] = self.asked(problem)
-    tokens_T[self.question:self.question + stage * self.per_step] = THOUGHT
+    tokens_T[self.question:self.question + self._instead(stage)] = THOUGHT
     self._lay(tokens_T, begins, self.rest, rest[:-1], 'rest')
     targets_T[begins:begins + len(rest) - 1] = rest[1:]
     weights_T[begins:begins + len(rest) - 1] = 1

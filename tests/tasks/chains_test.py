@@ -36,12 +36,12 @@ def spans(example, task):
 
 @pytest.mark.parametrize('stage, steps', [
     (0, [20, 21, 22, 23, 24, 25]), (1, [22, 23, 24, 25]), (2, [23, 24, 25]), (3, [])])
-@pytest.mark.parametrize('per_step', [0, 1, 2])
-def test_a_stage_thinks_in_the_place_of_its_first_steps(stage, steps, per_step):
-  task = One(per_step=per_step)
+@pytest.mark.parametrize('per_step, most', [(0, 0), (1, 0), (2, 0), (2, 3), (1, 9)])
+def test_a_stage_thinks_in_the_place_of_its_first_steps(stage, steps, per_step, most):
+  task = One(per_step=per_step, most=most)
   question, thoughts, rest, asked = spans(task.example(PROBLEM, stage), task)
   assert question == [10, 11, 12, BEGIN]
-  assert thoughts == [THOUGHT] * (stage * per_step)
+  assert thoughts == [THOUGHT] * min(stage * per_step, most or 99)
   assert rest + [STOP] == [END, *asked] == [END, *steps, SAY, 30, STOP]
 
 
@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused(chosen, said):
     One(**chosen).example(PROBLEM, 0)
 
 
-@pytest.mark.parametrize('chosen', [dict(question=1), dict(rest=2), dict(stages=-1), dict(per_step=-1),
+@pytest.mark.parametrize('chosen', [dict(question=1), dict(rest=2), dict(stages=-1), dict(per_step=-1), dict(most=-1),
                                     dict(stage_examples=-1), dict(first_examples=-1), dict(mix=1.5), dict(mix=-0.1)])
 def test_sizes_that_make_no_sense_are_refused(chosen):
   name, value = next(iter(chosen.items()))
