@@ -25,11 +25,16 @@ def summary(arm: str, runs: list[dict]) -> dict:
 
 
 def of_history(scores: dict) -> dict:
-  """One line of the table, of a base that reads so much history itself; none of it is another's."""
+  """One line of the table, of a base that reads so much history itself."""
   name = f'history {scores["history"]}' if scores['history'] else 'question alone'
+  return of_base(name, scores) | dict(history=scores['history'])
+
+
+def of_base(name: str, scores: dict) -> dict:
+  """One line of the table, of a base by itself; none of what it reads is another's."""
   nobody = dict.fromkeys(('swapped', 'swapped_least', 'swapped_most', 'seeds'))
-  return dict(arm=name, history=scores['history'], **_together([scores]), **nobody, swapped_by_type={},
-              numbers=0, shared=0, kv_bytes=scores['kv_bytes'])
+  return dict(arm=name, **_together([scores]), **nobody, swapped_by_type={}, numbers=0, shared=0,
+              kv_bytes=scores['kv_bytes'])
 
 
 def _together(scored: list[dict]) -> dict:
@@ -49,8 +54,8 @@ def _together(scored: list[dict]) -> dict:
   return share(right, of) | dict(by_type={kind: share(*counted) for kind, counted in kinds.items()})
 
 
-def table(rows: list[dict]) -> str:
-  """Text with a line an arm, then one an arm and question type."""
+def table(rows: list[dict], notes: str = NOTES) -> str:
+  """Text with a line an arm, then one a question type, and notes."""
   shown = lambda row: [form.format(row[name]) if row[name] is not None else '' for name, form in COLUMNS.items()]
   kinds = sorted({kind for row in rows for kind in row['by_type']})
   by_type = [['right by type', *(row['arm'] for row in rows)]]
@@ -58,7 +63,7 @@ def table(rows: list[dict]) -> str:
     cells = [row['by_type'].get(kind) for row in rows]
     by_type.append([kind, *('' if cell is None else f'{cell["right"]:.1%} [{cell["least"]:.0%} {cell["most"]:.0%}]'
                             for cell in cells)])
-  return '\n'.join([*columns.laid([list(COLUMNS), *map(shown, rows)]), '', *columns.laid(by_type), '', NOTES])
+  return '\n'.join([*columns.laid([list(COLUMNS), *map(shown, rows)]), '', *columns.laid(by_type), '', notes])
 
 
 def sizes(rows: list[dict]) -> str:
@@ -92,7 +97,7 @@ def by_length(rows: list[dict], title: str) -> Figure:
   return figure
 
 
-def draw(rows: list[dict], title: str) -> Figure:
+def draw(rows: list[dict], title: str, chance: float = CHANCE) -> Figure:
   """Right answers of each arm, with its own memory and with another's."""
   with figures.styled():
     figure = Figure(figsize=(6.4, 4.0), layout='constrained')
@@ -103,8 +108,8 @@ def draw(rows: list[dict], title: str) -> Figure:
       spread = [[row[name] - row[low] for _, row in held], [row[high] - row[name] for _, row in held]]
       axes.errorbar([i + shift for i, _ in held], [row[name] for _, row in held], yerr=spread, fmt='o', capsize=3,
                     markersize=5, label=label)
-    axes.axhline(CHANCE, color='0.6', linewidth=1, linestyle=':')
-    axes.annotate('chance', (1, CHANCE), xycoords=('axes fraction', 'data'), ha='right', va='bottom', color='0.4')
+    axes.axhline(chance, color='0.6', linewidth=1, linestyle=':')
+    axes.annotate('chance', (1, chance), xycoords=('axes fraction', 'data'), ha='right', va='bottom', color='0.4')
     axes.set_xticks(range(len(rows)), [row['arm'].replace(' ', '\n') for row in rows])
     axes.set(ylabel='share of right answers', title=title, ylim=(0, 1))
     axes.yaxis.set_major_formatter('{x:.0%}')

@@ -3,7 +3,8 @@
   question BEGIN | thought ... | END step ... step SAY answer STOP
 
 Stage s of a curriculum leaves out the first s steps and thinks s * per_step thoughts in their place, or `most`, where
-that is less; the last stage leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3). Other ways to learn are curricula too:
+that is less; the last stage leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3). Other ways to learn
+are curricula too:
 
   steps in words, always        stages = 0
   answers alone, no thoughts    stages = 1, per_step = 0, stage_examples = 0
@@ -86,7 +87,8 @@ class Chains(interface.Base):
   heldout_file: ClassVar[str] = ''
 
   def __post_init__(self):
-    for name, least in dict(question=2, rest=3, stages=0, per_step=0, most=0, stage_examples=0, first_examples=0).items():
+    whole = dict.fromkeys(('stages', 'per_step', 'most', 'stage_examples', 'first_examples'), 0)
+    for name, least in dict(question=2, rest=3, **whole).items():
       if getattr(self, name) < least:
         raise InputError(f'{self.name} needs {name} of {least} or more, not {getattr(self, name)}.')
     if not 0 <= self.mix <= 1:

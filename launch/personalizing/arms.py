@@ -7,7 +7,6 @@ from latentmem import data, personal, train
 from latentmem.base.errors import check_known, InputError
 from latentmem.data import pipeline
 from latentmem.personal.model import Personal
-from latentmem.tasks import persona
 from latentmem.train.placement import Placement
 from launch import parts
 from launch.personalizing.bases import Base
@@ -44,8 +43,9 @@ def build(config: dict, arm: str, base: Base) -> Arm:
   adapter = personal.fields(**chosen[arm])
   source = data.make(config['data'])
   asks = source.asks
-  if not isinstance(asks, persona.Persona):
-    raise InputError(f"Personal memories are asked by the task 'persona', not {config['data']['task']['kind']!r}.")
+  if not hasattr(asks, 'people'):
+    named = config['data'].get('task', config['data'])['kind']
+    raise InputError(f"Personal memories are asked by the task 'persona' or about 'conversations', not {named!r}.")
   if base.fields['vocab'] != asks.vocab:
     raise InputError(f'The base in {base.folder} has {base.fields["vocab"]} tokens and the questions have '
                      f"{asks.vocab}; a base that learned 'persona_context' has as many.")

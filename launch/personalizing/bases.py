@@ -22,12 +22,14 @@ class Base(NamedTuple):
     fields: Kind and fields.
     params: Its parameters, placed.
     fingerprint: Of fields and parameters as they were loaded.
+    tokens: Kind and fields of its tokens; None where it reads a task's own.
   """
 
   folder: str
   fields: dict
   params: dict
   fingerprint: str
+  tokens: dict | None = None
 
   def seeing(self, context: int) -> dict:
     """Its fields with a cache of so many tokens, whatever it was made for: what is longer costs at every step."""
@@ -54,9 +56,9 @@ def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
     raise InputError(f'{path} is not JSON: {error}.') from None
   if 'model_type' in config:
     fields, params = qwen3_weights.load(folder, mesh)
-    params = params['params']
+    params, coder = params['params'], dict(kind='huggingface', path=str(folder))
   else:
     config, params = checkpoint.load_params(folder)
-    fields, params = config['model'], params['params']
+    fields, params, coder = config['model'], params['params'], config['data'].get('tokens')
     params = jax.device_put(params, sharding.shardings(params, models.make(**fields).layout, mesh))
-  return Base(str(folder), dict(fields), params, identity.fingerprint(params))
+  return Base(str(folder), dict(fields), params, identity.fingerprint(params), coder)

@@ -6,14 +6,16 @@ import numpy as np
 from latentmem.base import records
 from latentmem.personal import look
 from latentmem.study import slots
-from launch.personalizing import wording
 
 # People whose slots are on the map: more would hide one another.
 PEOPLE = 12
 
 
-def write(run: records.Run, arm, params: dict, frozen: dict) -> None:
-  """Writes slots.json; a run without slots has nothing to look at."""
+def write(run: records.Run, arm, params: dict, frozen: dict, spoken, asked: dict) -> None:
+  """Writes slots.json; a run without slots has nothing to look at.
+
+  Args: spoken: A token to its text. asked: By type, rows whose questions are looked at.
+  """
   tables = params['params']['personal']
   if 'slots' not in tables.get('personal', {}):
     return
@@ -23,15 +25,11 @@ def write(run: records.Run, arm, params: dict, frozen: dict) -> None:
   method, flat_S2 = slots.flat(np.asarray(prompt_UHND).reshape(-1, width))
   run.write('slots.json', dict(
       map=dict(method=method, points=flat_S2.reshape(people, -1, 2)),
-      words=dict(words=[[wording.spoken(token) for token in row] for row in token_HN1], cosines=cosine_HN1[..., 0]),
-      attention=attention(arm, params | frozen)))
+      words=dict(words=[[spoken(*tokens) for tokens in row] for row in token_HN1.tolist()], cosines=cosine_HN1[..., 0]),
+      attention=attention(arm, params | frozen, asked)))
 
 
-def attention(arm, variables: dict) -> dict:
-  """Where the first training question of each type looks, asked of the first person."""
-  asks, rng, found = arm.source.asks, np.random.default_rng(0), {}
-  for _ in range(200):
-    question = asks.ask(asks.person(0), rng, True)
-    found.setdefault(question.kind, asks.example(0, question).tokens_T)
+def attention(arm, variables: dict, asked: dict) -> dict:
+  """Where questions look."""
   given = jax.jit(lambda variables, rows: arm.model.apply(variables, rows, method='given').looks)
-  return dict(questions=list(found), share=given(variables, np.stack(list(found.values())))['attention_BHN'])
+  return dict(questions=list(asked), share=given(variables, np.stack(list(asked.values())))['attention_BHN'])

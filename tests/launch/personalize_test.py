@@ -14,7 +14,7 @@ from latentmem.data.task import HELDOUT
 from latentmem.personal.writer import Writer
 from latentmem.tasks import persona_words as words
 from launch import parts
-from launch.personalizing import arms, bases, comparison, profiles, scores, wording
+from launch.personalizing import arms, bases, comparison, profiles, reading, scores, wording
 from tests.launch.train_test import launch
 from tests.train import small
 
@@ -125,9 +125,9 @@ def test_the_base_reads_a_history_as_if_it_were_one_row(base):
   u = int(examples[0].tokens_T[0]) - source.asks.vocab
   mine = [e for e in examples if e.tokens_T[0] == examples[0].tokens_T[0]][:3]
   told_T = source.asks.person(u).history(176).tokens_T
-  reader = scores._Reader(base, 1024, 4)
+  reader = reading.Reader(base, len(told_T), source.asks.length, 4, 50)
   tokens_BT, targets_BT, _ = (np.stack(a) for a in zip(*mine))
-  nats_BT, _ = reader.questions(reader.history(told_T, 50), tokens_BT, targets_BT)
+  nats_BT, _ = reader.questions(reader.history(told_T), tokens_BT, targets_BT)
   for row_T, target_T, nats_T in zip(tokens_BT, targets_BT, nats_BT):
     whole_T = np.concatenate([told_T, row_T[1:][row_T[1:] >= 0]])
     carry = reader.net.apply(reader.params, 1, method='init_state')

@@ -1,0 +1,58 @@
+"""Writes long conversations into memories on a frozen base, asks about them, and tells one table.
+
+  python -m launch.locomo --config=configs/locomo.py --base=runs/english --config.data.path=locomo --arms=lpm,none
+
+Each conversation is a person, whose turns train the arm's numbers; no question does. A question is answered by the
+likeliest of up to ten answers (`tasks.locomo.choices`): from the memory of its conversation, from that of another, by
+the base alone, and by the base behind the ten turns that BM25 finds. The base is a run of launch.train over text or a
+Hugging Face folder, whose tokens are the rows'. The same command goes on where it stopped.
+"""
+
+from absl import flags, logging
+
+from latentmem.base import records
+from latentmem.base.errors import InputError
+from latentmem.personal import counts
+from launch import comparing, parts, shell
+from launch.personalizing import arms, bases, comparison, told
+
+_CONFIG = shell.define_config()
+_BASE = flags.DEFINE_string('base', None, 'Folder of the base that stays as it is.')
+_ARMS = flags.DEFINE_list('arms', ['lpm', 'prompt', 'none'], 'Arms, of lpm, lora, prompt, none.')
+_SEEDS = flags.DEFINE_integer('seeds', 1, 'Seeds of each arm, from the config\'s on.')
+_TURNS = flags.DEFINE_integer('turns', 10, 'Turns that BM25 finds for each question.')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/<config> where it is not given.')
+
+
+def main():
+  logging.set_verbosity(logging.FATAL)
+  config = shell.config_of(_CONFIG)
+  arms.check(config)
+  if not _BASE.value or _SEEDS.value < 1 or _TURNS.value < 1 or config['data']['kind'] != 'conversations':
+    raise InputError("launch.locomo needs --base=FOLDER, a seed, a turn, and a config whose data are 'conversations' "
+                     '(configs/locomo.py).')
+  base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
+  if not base.tokens:
+    raise InputError(f'The base in {base.folder} does not read text; a run over a corpus does, or a Hugging Face '
+                     'folder.')
+  config['data'] |= dict(tokens=base.tokens, words=base.fields['vocab'])
+  built = {name: arms.build(config, name, base) for name in _ARMS.value}
+  source = next(iter(built.values())).source
+  # Whatever does not fit is told before anything is trained.
+  told.questions(source)
+  folder = comparing.begun(_WORKDIR.value)
+  one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, told)
+  if not comparing.all_done(folder, built, range(config['seed'], config['seed'] + _SEEDS.value), one):
+    return
+  for turns in (0, _TURNS.value):
+    path = folder / f'turns-{turns}.json'
+    if not path.exists():
+      print(f'The base reads {turns} turns before each question', flush=True)
+      found = told.with_text(base, source, turns)
+      records.write_json(path, found | dict(kv_bytes=counts.kv_bytes(base.fields, round(found['text'])),
+                                            base=base.check()))
+  print(comparison.tell_of_conversations(folder, list(built), base))
+
+
+if __name__ == '__main__':
+  shell.run(main)

@@ -1,0 +1,57 @@
+"""A base by itself, reading a text and then questions about it, each in one compiled program.
+
+B rows, T tokens.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentmem import model as models
+from latentmem.model.interface import Base as Model
+from latentmem.train.state import batch_axes, fresh_carry
+
+
+class Reader:
+  """Reads texts in pieces of so many tokens, and lends what it keeps of one to rows of questions.
+
+  Args: longest: Tokens of a text at most. question: Of a row of questions.
+  """
+
+  def __init__(self, base, longest: int, question: int, rows: int, piece: int):
+    self.net: Model = models.make(**base.seeing(-(-longest // piece) * piece + question))
+    self.params, self.rows, self.piece = dict(params=base.params), rows, piece
+    self._axes = batch_axes(self.net, self.params)
+    self._begin = jax.jit(lambda params: fresh_carry(self.net, params, 1))
+    self._read, self._ask = jax.jit(self._reads), jax.jit(self._asks)
+
+  def history(self, tokens_T):
+    """The carry after a text, of one row."""
+    carry, piece = self._begin(self.params), self.piece
+    for i in range(0, len(tokens_T), piece):
+      part = tokens_T[i:i + piece]
+      padded = np.pad(part, (0, piece - len(part)))[None]
+      carry = self._read(self.params, carry, padded, (np.arange(piece) < len(part))[None])
+    return carry
+
+  def questions(self, carry, tokens_BT, targets_BT):
+    """-log p(target) and the likeliest token at every place of rows [person | question | answer]."""
+    rows = len(tokens_BT)
+    filled = lambda a_BT: np.concatenate([a_BT, a_BT[:1].repeat(self.rows - rows, 0)])
+    # The person is for those who know persons; a base is asked the question alone.
+    tokens_BT = filled(tokens_BT).copy()
+    tokens_BT[:, 0] = -1
+    nats_BT, predicted_BT = self._ask(self.params, carry, tokens_BT, filled(targets_BT))
+    return np.asarray(nats_BT)[:rows], np.asarray(predicted_BT)[:rows]
+
+  def _reads(self, params, carry, tokens_BT, mask_BT):
+    carry, _ = self.net.apply(params, carry, tokens_BT, None, mask_BT)
+    return carry
+
+  def _asks(self, params, carry, tokens_BT, targets_BT):
+    lent = lambda a, axis: a if axis < 0 else jnp.repeat(a, len(tokens_BT), axis)
+    carry = jax.tree.map(lent, carry, self._axes)
+    _, logits_BTV = self.net.apply(params, carry, jnp.maximum(tokens_BT, 0), None, tokens_BT >= 0)
+    logits_BTV = logits_BTV.astype(jnp.float32)
+    chosen_BT = jnp.take_along_axis(logits_BTV, targets_BT[..., None], -1)[..., 0]
+    return jax.nn.logsumexp(logits_BTV, -1) - chosen_BT, jnp.argmax(logits_BTV, -1)
