@@ -7,7 +7,8 @@ installed, `pip install -e '.[bench]'`), recurrence (token_state's tokens all at
 thinking (thoughts and answers against a carry, beside passes over everything), qwen3 (a checkpoint of 0.6B numbers,
 written for it to a temporary folder, from disk to its first token), bank (a state put and got, beside its bytes
 written and read, on the disk where the record goes), storage (a run's model going on with a text after its carry was
-stored in fewer bits) and sessions (many live sessions in one batch, beside one alone).
+stored in fewer bits), sessions (many live sessions in one batch, beside one alone) and transformers (Qwen3's logits,
+greedy tokens and files beside theirs, where torch and transformers are installed).
 Writes OUT.json and OUT.png.
 """
 
@@ -18,9 +19,10 @@ from absl import flags, logging
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from launch import shell
-from launch.benchmarks import bank, memory, qwen3, recurrence, sessions, storage, thinking
+from launch.benchmarks import bank, memory, qwen3, recurrence, sessions, storage, thinking, transformers
 
-_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking, qwen3, bank, storage or sessions.')
+_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking, qwen3, bank, storage, sessions or '
+                             'transformers.')
 _OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an ending; runs/bench-SUITE if not given.')
 _LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, a question or a document, numbers of a state, or '
                             'sessions; those of the suite if not given.')
@@ -96,12 +98,17 @@ def _sessions(sizes: list[int]) -> dict:
   return sessions.run(sizes, _REPEATS.value)
 
 
+def _transformers(_: list[int]) -> dict:
+  return transformers.run()
+
+
 MEMORY_ALONE = (_CHUNKS, _DEPTH, _DTYPE, _LIMIT, _PEER)
 LONG = [1024, 4096, 8192, 32768]
 # What runs, over which lengths, and the flags that only it knows.
 SUITES = dict(memory=(_memory, LONG, MEMORY_ALONE), recurrence=(_recurrence, LONG, ()), thinking=(_thinking, [480], ()),
               qwen3=(_qwen3, [32], (_LIMIT,)), bank=(_bank, [10**6, 10**7, 10**8], ()),
-              storage=(_storage, [4096], (_WORKDIR,)), sessions=(_sessions, [1, 8, 64], ()))
+              storage=(_storage, [4096], (_WORKDIR,)), sessions=(_sessions, [1, 8, 64], ()),
+              transformers=(_transformers, [], ()))
 
 
 if __name__ == '__main__':

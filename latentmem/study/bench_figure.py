@@ -139,5 +139,22 @@ def qwen3(record: dict) -> Figure:
   return figure
 
 
+def transformers(record: dict) -> Figure:
+  """How far logits are from a peer's, in float32 and in bfloat16, by shape."""
+  rows = record['rows']
+  series = {'float32': [row['off'] for row in rows], 'float32, largest': [row['largest'] for row in rows],
+            'bfloat16': [row['bfloat16']['ours'] for row in rows],
+            'bfloat16, transformers': [row['bfloat16']['theirs'] for row in rows]}
+  with figures.styled():
+    figure = Figure(figsize=(6, 3.4), layout='constrained')
+    axes = figure.subplots()
+    for colour, marker, (label, values) in zip(COLOURS, 'osv^', series.items()):
+      axes.plot([row['what'] for row in rows], values, marker, color=colour, label=label)
+    axes.axhline(record['limit'], color='#777777', linestyle='--', linewidth=1, label='allowed in float32')
+    axes.set(title="Qwen3's logits beside transformers' in float32", ylabel='relative error', yscale='log')
+    axes.legend(fontsize=8)
+  return figure
+
+
 SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking, qwen3=qwen3, bank=bank, storage=storage,
-              sessions=sessions)
+              sessions=sessions, transformers=transformers)

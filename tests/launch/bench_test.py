@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import sys
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from latentmem import data
 from latentmem.base.errors import InputError
 from latentmem.study import bench_figure, figures
-from launch.benchmarks import bank, layer, memory, qwen3, recurrence, sessions, storage, thinking
+from launch.benchmarks import bank, layer, memory, qwen3, recurrence, sessions, storage, thinking, transformers
 from tests.checks import assert_close
 from tests.launch.train_test import launch
 from tests.session.live import network, shaken
@@ -200,3 +201,17 @@ def test_sessions_are_measured_batched_and_alone_and_their_streams_compared(monk
   json.dumps(record)
   axes, = bench_figure.draw(record).axes
   assert [len(line.get_xdata()) for line in axes.lines] == [1, 1] and figures.png(axes.figure)
+
+
+def test_a_peer_that_is_not_there_is_named(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'torch', None)
+  with pytest.raises(InputError, match='needs torch and transformers'):
+    transformers.run()
+
+
+def test_every_shape_is_in_the_figure():
+  found = dict(off=1e-7, largest=2e-7, bfloat16=dict(ours=0.01, theirs=0.02))
+  rows = [dict(what=name) | found for name in transformers.SHAPES]
+  axes, = bench_figure.draw(dict(suite='transformers', limit=transformers.LIMIT, rows=rows)).axes
+  assert [label.get_text() for label in axes.get_xticklabels()] == list(transformers.SHAPES)
+  assert [line.get_label() for line in axes.lines][2:4] == ['bfloat16', 'bfloat16, transformers']
