@@ -14,8 +14,10 @@ import jax
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import interface
+from latentmem.personal.model import BASE
 from latentmem.train import checkpoint, loop, results
 from launch import parts, shell
+from launch.personalizing import arms
 
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model is scored.')
 _STEP = flags.DEFINE_integer('step', None, 'Checkpoint; the latest good one where it is not given.')
@@ -31,12 +33,20 @@ def main(chosen):
   step = checkpoint.good_step(run, _STEP.value)
   for lengths in [[('data.task.length', length)] for length in _LENGTH.value] or [[]]:
     overrides = chosen + lengths
-    built = parts.build(shell.overridden(run.config, overrides))
+    built, frozen = again(run, shell.overridden(run.config, overrides))
     want = jax.eval_shape(lambda key, model=built.model: interface.init_params(model, key), jax.random.key(0))
     _, params = checkpoint.load_params(run.path, step, want)
-    scores = loop.heldout(built.model, jax.device_put(params, built.place.everywhere), built.source, built.place,
-                          built.evaluate, built.train.length)
+    scores = loop.heldout(built.model, jax.device_put(params, built.place.everywhere) | frozen, built.source,
+                          built.place, built.evaluate, built.train.length)
     print(json.dumps(results.evaluated(run, step, overrides, scores, built.source), indent=2))
+
+
+def again(run: records.Run, config: dict):
+  """The parts that a run's config names, and what is frozen beside its parameters: a person's memory has a base."""
+  if 'personal' not in config:
+    return parts.build(config), {}
+  arm, base = arms.of_run(str(run.path), config)
+  return arm, {BASE: base.params}
 
 
 if __name__ == '__main__':

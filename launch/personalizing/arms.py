@@ -9,6 +9,7 @@ from latentmem.data import pipeline
 from latentmem.personal.model import Personal
 from latentmem.train.placement import Placement
 from launch import parts
+from launch.personalizing import bases
 from launch.personalizing.bases import Base
 
 KNOWN = ('seed', 'mesh', 'data', 'train', 'evaluate', 'personal')
@@ -33,6 +34,15 @@ def check(config: dict) -> None:
     check_known(name, KNOWN, 'A config of personal memories', 'part')
   pipeline.check_seed(config['seed'])
   parts.check_mesh(config['mesh'])
+
+
+def of_run(run: str, config: dict) -> tuple[Arm, Base]:
+  """The arm that a run's config tells, and its base. Raises InputError as `bases.of_run`, and as `build`."""
+  base = bases.of_run(run, config, parts.mesh(**config['mesh'], rows=config['train']['rows']))
+  adapter = config['personal']
+  arm = adapter['kind']
+  chosen = {'arm': arm, 'learning_rate': {arm: config['train']['learning_rate']}, arm: adapter}
+  return build({name: config[name] for name in KNOWN} | dict(personal=chosen), arm, base), base
 
 
 def build(config: dict, arm: str, base: Base) -> Arm:

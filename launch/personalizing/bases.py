@@ -62,3 +62,17 @@ def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
     fields, params, coder = config['model'], params['params'], config['data'].get('tokens')
     params = jax.device_put(params, sharding.shardings(params, models.make(**fields).layout, mesh))
   return Base(str(folder), dict(fields), params, identity.fingerprint(params), coder)
+
+
+def of_run(run: str, config: dict, mesh: jax.sharding.Mesh) -> Base:
+  """The base that a run of launch.personalize or launch.locomo learned on.
+
+  Raises InputError where the run is another's, or its base is no longer what it was.
+  """
+  if 'personal' not in config or 'base' not in config:
+    raise InputError(f'{run} is no run of launch.personalize, which leaves what people share.')
+  base = load(config['base']['folder'], mesh)
+  if base.fingerprint != config['base']['fingerprint']:
+    raise InputError(f'The base in {base.folder} is not the one that {run} learned on: its fingerprint is '
+                     f'{base.fingerprint[:12]}, and was {config["base"]["fingerprint"][:12]}.')
+  return base

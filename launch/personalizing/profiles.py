@@ -32,12 +32,7 @@ def opened(run: str, path: str) -> Room:
   Raises InputError where the run is another's, or its base is no longer what it was.
   """
   config = records.read(run).config
-  if 'personal' not in config or 'base' not in config:
-    raise InputError(f'{run} is no run of launch.personalize, which leaves what people share.')
-  base = bases.load(config['base']['folder'], parts.mesh(1, 1))
-  if base.fingerprint != config['base']['fingerprint']:
-    raise InputError(f'The base in {base.folder} is not the one that {run} learned on: its fingerprint is '
-                     f'{base.fingerprint[:12]}, and was {config["base"]["fingerprint"][:12]}.')
+  base = bases.of_run(run, config, parts.mesh(1, 1))
   task = config['data']['task']
   _, params = checkpoint.load_params(run)
   fields = base.seeing(Personal(base.fields, config['personal'], 1).prompt + task['question'] + ANSWER)

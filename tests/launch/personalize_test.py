@@ -81,6 +81,16 @@ def test_nobody_knows_who_asks_without_a_memory(told):
   assert answers['own'] == answers['swapped']
 
 
+def test_a_run_is_scored_again_and_on_other_facts(told):
+  run = told[0] / 'lpm-0'
+  done = launch('evaluate', f'--workdir={run}')
+  assert done.returncode == 0, done.stderr
+  own = records.read_json(run / 'answers.json')['own']
+  assert json.loads(done.stdout)['heldout']['accuracy'] == own['accuracy']
+  later = launch('evaluate', f'--workdir={run}', '--config.data.heldout_examples=8')
+  assert later.returncode == 0 and json.loads(later.stdout)['heldout']['tokens'] == 8, later.stderr
+
+
 def test_a_run_that_was_cut_short_goes_on(base, tmp_path, told):
   arm = arms.build(config_of(), 'prompt', base)
   assert not comparison.one(tmp_path / 'prompt-0', arm, 0, base, small.LeavesAt(1))
