@@ -1,9 +1,9 @@
 """Long conversations (LoCoMo) written into memories, then asked about: a base that reads English, and memories on it.
 
-  python -m launch.tokenizer --config=configs/locomo.py:base --config.data.corpus.path=text --vocab=2048 --to=tokens
-  python -m launch.train --config=configs/locomo.py:base --config.data.corpus.path=text
+  python -m launch.tokenizer --config=configs/locomo.py --config.data.corpus.path=text --vocab=2048 --to=tokens
+  python -m launch.train --config=configs/locomo.py --config.data.corpus.path=text
       --config.data.tokens.path=tokens --workdir=runs/english
-  python -m launch.locomo --config=configs/locomo.py --base=runs/english --config.data.path=locomo
+  python -m launch.locomo --config=configs/locomo.py:arms --base=runs/english --config.data.path=locomo
 
 `text` is a folder of English, `locomo` one of published conversations. Any Hugging Face folder of a Qwen3 may be the
 base instead: --base=Qwen3-0.6B.
@@ -22,7 +22,7 @@ LENGTH = 768
 RATES = dict(lpm=3e-3, lora=3e-3, prompt=1e-2, none=1e-2)
 
 
-def get_config(choice: str = 'arms') -> ml_collections.ConfigDict:
+def get_config(choice: str = 'base') -> ml_collections.ConfigDict:
   check_known(choice, ('base', 'arms'), 'locomo', 'choice')
   return base() if choice == 'base' else arms()
 

@@ -1,6 +1,6 @@
 """Writes long conversations into memories on a frozen base, asks about them, and tells one table.
 
-  python -m launch.locomo --config=configs/locomo.py --base=runs/english --config.data.path=locomo --arms=lpm,none
+  python -m launch.locomo --config=configs/locomo.py:arms --base=runs/english --config.data.path=locomo --arms=lpm,none
 
 Each conversation is a person, whose turns train the arm's numbers; no question does. A question is answered by the
 likeliest of up to ten answers (`tasks.locomo.choices`): from the memory of its conversation, from that of another, by
@@ -30,7 +30,7 @@ def main():
   arms.check(config)
   if not _BASE.value or _SEEDS.value < 1 or _TURNS.value < 1 or config['data']['kind'] != 'conversations':
     raise InputError("launch.locomo needs --base=FOLDER, a seed, a turn, and a config whose data are 'conversations' "
-                     '(configs/locomo.py).')
+                     '(configs/locomo.py:arms).')
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
   if not base.tokens:
     raise InputError(f'The base in {base.folder} does not read text; a run over a corpus does, or a Hugging Face '

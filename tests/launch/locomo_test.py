@@ -48,7 +48,7 @@ def base(folder):
 
 
 def config_of(folder):
-  config = config_file.get_config().to_dict()
+  config = config_file.get_config('arms').to_dict()
   config['mesh']['fsdp'] = 1
   config['data'] = data.fields(dict(kind='conversations', path=str(folder / 'talk'), question=60, answer=40))
   config['train'] |= dict(steps=3, rows=4, save_every=0, evaluate_every=2)
@@ -117,7 +117,7 @@ def test_another_memory_is_asked_the_same(compared):
 
 
 def test_the_command(folder, compared):
-  common = ('--config=configs/locomo.py', f'--config.data.path={folder / "talk"}',
+  common = ('--config=configs/locomo.py:arms', f'--config.data.path={folder / "talk"}',
             f'--workdir={folder / "by-command"}')
   wrong = launch('locomo', *common)
   assert wrong.returncode == 2 and '--base=FOLDER' in wrong.stderr
