@@ -24,8 +24,9 @@ from latentmem.base import arrays
 # Scores alive at once, for each row and head; on a CPU of all rows and heads together, so that they stay in its cache.
 SCORES, CPU_SCORES = 2**18, 2**19
 BLOCK, CPU_BLOCK = 128, 32
-# A CPU reads in at most so many parts, of about so many queries, where no more scores than these are alive in one.
-PARTS, PART, PART_SCORES = 8, 48, 2**26
+# A CPU reads in at most so many parts, of about so many queries, where they have no more scores than these together: XLA
+# does not finish one before it begins the next, and holds up to three numbers for each.
+PARTS, PART, PART_SCORES = 8, 48, 2**25
 
 
 def init_cache(batch: int, window: int, heads: int, head_width: int, dtype) -> dict:
@@ -186,7 +187,7 @@ def blocks(cache: dict, q_BTHK, k_BTHK, v_BTHK, reset_BT, mask_BT, prefix=None) 
     alive, part = CPU_SCORES // (rows * heads), -(-length // min(PARTS, max(1, round(length / PART))))
     small = functools.partial(_in_groups, window, CPU_BLOCK, alive)
     # A part reads as many keys as its window and itself have together: one much longer than its window is mostly waste.
-    if part <= window + PART and rows * heads * part * (window + part) <= PART_SCORES:
+    if part <= window + PART and rows * heads * length * (window + part) <= PART_SCORES:
       small = functools.partial(_in_parts, window, part, alive)
     large = functools.partial(_in_groups, window, BLOCK, SCORES)
     return jax.lax.platform_dependent(held, *new, cpu=small, default=large)
