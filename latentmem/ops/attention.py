@@ -24,8 +24,8 @@ from latentmem.base import arrays
 # Scores alive at once, for each row and head; on a CPU of all rows and heads together, so that they stay in its cache.
 SCORES, CPU_SCORES = 2**18, 2**19
 BLOCK, CPU_BLOCK = 128, 32
-# A CPU reads in at most so many parts, of about so many queries, where they have no more scores than these together: XLA
-# does not finish one before it begins the next, and holds up to three numbers for each.
+# A CPU reads in at most so many parts, of about so many queries, where they have no more scores than these together:
+# XLA does not finish one before it begins the next, and holds up to three numbers for each.
 PARTS, PART, PART_SCORES = 8, 48, 2**25
 
 

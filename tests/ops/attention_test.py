@@ -169,8 +169,8 @@ def test_shared_keys_are_not_repeated():
 
 @pytest.mark.parametrize('length, window, share', [(2**13, 512, 1), (2**10, 2**10, 3.5)])
 def test_scores_are_never_all_alive(length, window, share):
-  """A long row takes less than one number for each token and place in its window, forward and backward; one that is read
-  in parts a few, and none between the two."""
+  """A long row takes less than one number for each token and place in its window, forward and backward; one that is
+  read in parts a few, and none between the two."""
   cache = jax.eval_shape(lambda: attention.init_cache(1, window, 1, 8, jnp.float32))
   x = jax.ShapeDtypeStruct((1, length, 1, 8), jnp.float32)
   flag = jax.ShapeDtypeStruct((1, length), bool)
