@@ -3,8 +3,9 @@
   question BEGIN | thought ... | END step ... step SAY answer STOP
 
 Stage s of a curriculum leaves out the first s steps and thinks s * per_step thoughts in their place, or `most`, where
-that is less; the last stage leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3). Other ways to learn
-are curricula too:
+that is less; the last stage leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3), and END as well if
+it is `direct`: SAY itself ends the thoughts then, and an answer takes a pass less. Other ways to learn are curricula
+too:
 
   steps in words, always        stages = 0
   answers alone, no thoughts    stages = 1, per_step = 0, stage_examples = 0
@@ -68,6 +69,7 @@ class Chains(interface.Base):
     stages: Of the curriculum; 0 keeps all steps for ever.
     per_step: Thoughts that take the place of a step; 0 for none.
     most: Thoughts of a row, however many steps they stand for; 0 for stages * per_step.
+    direct: Whether SAY follows the thoughts at once where all steps are left out.
     stage_examples: Training examples of each stage; 0 is at the last stage from the start.
     first_examples: The same for the stage that keeps all steps, which all others build upon; 0 for stage_examples.
     mix: Share of training examples that are of any stage, each as likely.
@@ -78,6 +80,7 @@ class Chains(interface.Base):
   stages: int = 6
   per_step: int = 1
   most: int = 0
+  direct: bool = False
   stage_examples: int = 0
   first_examples: int = 0
   mix: float = 0.0
@@ -132,6 +135,14 @@ class Chains(interface.Base):
     return min(steps * self.per_step, self.most or steps * self.per_step)
 
   @property
+  def opens(self) -> int:
+    """The token after the thoughts of the last stage."""
+    return self._opening(self.stages)
+
+  def _opening(self, stage: int) -> int:
+    return SAY if self.direct and stage == self.stages > 0 else END
+
+  @property
   def length(self) -> int:
     """T: Q + K + A."""
     return self.question + self.thoughts + self.rest
@@ -153,7 +164,8 @@ class Chains(interface.Base):
     """The problem's row at a stage. Raises InputError where it does not fit."""
     last = stage == self.stages > 0
     steps = [] if last else problem.steps[stage:]
-    rest = [END, *(token for step in steps for token in step), SAY, *problem.answer, STOP]
+    opening, says = self._opening(stage), [SAY, *problem.answer, STOP]
+    rest = says if opening == SAY else [opening, *(token for step in steps for token in step), *says]
     tokens_T, targets_T = np.full(self.length, NOTHING, np.int32), np.zeros(self.length, np.int32)
     weights_T = np.zeros(self.length, np.float32)
     begins = self.question + self.thoughts
@@ -169,7 +181,8 @@ class Chains(interface.Base):
     return [self.problem(np.random.default_rng((1, seed, i)), heldout=True) for i in range(count)]
 
   def right(self, problem: Problem, said: list[int]) -> bool:
-    """Whether what was said after the last SAY is the answer."""
+    """Whether what was said after `opens` has the answer behind its last SAY."""
+    said = [self.opens, *said]
     return SAY in said and said[len(said) - said[::-1].index(SAY):] == problem.answer
 
   def asked(self, problem: Problem) -> np.ndarray:

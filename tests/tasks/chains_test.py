@@ -45,6 +45,16 @@ def test_a_stage_thinks_in_the_place_of_its_first_steps(stage, steps, per_step, 
   assert rest + [STOP] == [END, *asked] == [END, *steps, SAY, 30, STOP]
 
 
+def test_a_direct_task_says_its_answer_right_after_the_last_thought():
+  task = One(direct=True)
+  assert spans(task.example(PROBLEM, 3), task)[2:] == ([SAY, 30], [30, STOP])
+  assert spans(task.example(PROBLEM, 2), task)[2] == [END, 23, 24, 25, SAY, 30]
+  assert (task.opens, One().opens, One(direct=True, stages=0).opens) == (SAY, END, END)
+  assert spans(One(direct=True, stages=0).example(PROBLEM, 0), One(stages=0))[2][0] == END
+  assert task.right(PROBLEM, [30]) and not task.right(PROBLEM, [29]) and not task.right(PROBLEM, [])
+  assert One().right(PROBLEM, [SAY, 30]) and not One().right(PROBLEM, [30])
+
+
 def test_only_what_follows_a_token_of_the_rest_is_asked():
   task = One()
   example = task.example(PROBLEM, 1)
