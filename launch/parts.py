@@ -33,16 +33,23 @@ def build(config: dict) -> Parts:
   for name in config:
     check_known(name, known, 'A config', 'part')
   pipeline.check_seed(config['seed'])
-  filled_data = data.fields(config['data'])
-  source = data.make(filled_data)
-  filled_model = with_vocab(model.fields(**config['model']), source)
-  settings = train.build(train.Train, config['train']), train.build(train.Evaluate, config['evaluate'])
-  _check_rows(filled_model, source, settings[0].length, settings[1].length)
-  whole = dict(config, data=filled_data, model=filled_model, train=train.fields(**config['train']),
-               evaluate=train.evaluate_fields(**config['evaluate']))
+  whole = filled(config)
+  source = data.make(whole['data'])
+  whole['model'] = with_vocab(whole['model'], source)
+  settings = train.build(train.Train, whole['train']), train.build(train.Evaluate, whole['evaluate'])
+  _check_rows(whole['model'], source, settings[0].length, settings[1].length)
   check_mesh(config['mesh'])
   place = Placement(mesh(**config['mesh'], rows=settings[0].rows))
-  return Parts(whole, source, model.make(**filled_model), *settings, place)
+  return Parts(whole, source, model.make(**whole['model']), *settings, place)
+
+
+def filled(config: dict) -> dict:
+  """A config whose parts have every field, those it leaves out at their defaults.
+
+  Raises InputError for a field that does not exist.
+  """
+  return dict(config, data=data.fields(config['data']), model=model.fields(**config['model']),
+              train=train.fields(**config['train']), evaluate=train.evaluate_fields(**config['evaluate']))
 
 
 def _check_rows(fields: dict, source, length: int, heldout_length: int) -> None:

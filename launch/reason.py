@@ -40,7 +40,7 @@ def main():
 def one(path: pathlib.Path, config: dict, seed: int, preemption) -> bool:
   """Trains and scores one run, or goes on with it. False where it was asked to leave before its end."""
   built = parts.build(config | dict(seed=seed))
-  run = results.begin(path, built.config, built.source)
+  run = results.begin(path, built.config, built.source, parts.filled)
   pages = dict(zip(('answers.json', 'knock_outs.json'), (answer, knock_out)))
   missing = [page for page in pages if not (run.path / page).exists()]
   if not _KNOCK_OUTS.value or built.model.feed not in latent.HOLDING:

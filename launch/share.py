@@ -41,7 +41,7 @@ def main():
 def one(path: pathlib.Path, config: dict, seed: int, preemption) -> bool:
   """Trains and scores one run, or goes on with it. False where it was asked to leave before its end."""
   built = parts.build(config | dict(seed=seed))
-  run = results.begin(path, built.config, built.source)
+  run = results.begin(path, built.config, built.source, parts.filled)
   if (run.path / 'answers.json').exists():
     return True
   params = comparing.trained(run, built, seed, preemption)

@@ -28,7 +28,7 @@ def main():
     if jax.process_count() > 1 and not _WORKDIR.value:
       raise InputError('Several processes need --workdir, a folder that all of them see.')
     workdir = _WORKDIR.value or f'runs/{shell.config_name()}-{time.strftime("%Y%m%d-%H%M%S")}'
-    run = results.begin(workdir, built.config, built.source)
+    run = results.begin(workdir, built.config, built.source, parts.filled)
     if jax.process_index() == 0:
       print(f'Training into {run.path}', flush=True)
     trained = loop.train(run, built.model, built.source, built.train, built.evaluate, built.config['seed'], built.place,

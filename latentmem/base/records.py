@@ -187,8 +187,11 @@ class Run:
       yield found
 
 
-def create(path: os.PathLike | str, config: dict) -> Run:
+def create(path: os.PathLike | str, config: dict, filled=dict) -> Run:
   """Begins a run's folder, or opens it again for the same config.
+
+  Args: filled: Gives the config of a folder the fields that it was written without, at their defaults: those that came
+    with a later version.
 
   Raises InputError where the folder holds a run with another config (naming the fields that differ), or files
   that are no run, and where it cannot be written.
@@ -197,7 +200,7 @@ def create(path: os.PathLike | str, config: dict) -> Run:
     raise InputError(f'{path} is no folder; a bucket has to be mounted (gcsfuse, s3fs), and its folder named.')
   run, config = Run(path), plain(config)
   if (run.path / 'config.json').exists():
-    differing = list(differences(run.config, config))
+    differing = list(differences(_as_now(run.config, filled), config))
     if differing:
       shown = '; '.join(f'{name}: {old} there, {new} asked for' for name, old, new in differing[:5])
       raise InputError(f'{run.path} holds a run with another config ({shown}). '
@@ -212,6 +215,14 @@ def create(path: os.PathLike | str, config: dict) -> Run:
   except OSError as error:
     raise InputError(f'{run.path} cannot be written: {error.strerror}. Give another --workdir.') from error
   return run
+
+
+def _as_now(config: dict, filled) -> dict:
+  """A folder's config with the fields of this version; as it is where it has one that this version has not."""
+  try:
+    return plain(filled(config))
+  except (InputError, KeyError, TypeError):
+    return config
 
 
 def read(path: os.PathLike | str) -> Run:

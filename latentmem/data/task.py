@@ -60,7 +60,11 @@ class Task(source.Base):
 
   @functools.cached_property
   def fingerprint(self):
-    fields = json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
+    """Of what is not at its default, so that a field that comes with a later version changes none."""
+    at_default = {field.name: json.dumps(field.default) for field in dataclasses.fields(self.asks)
+                  if field.default is not dataclasses.MISSING}
+    chosen = {name: value for name, value in self.task.items() if json.dumps(value) != at_default.get(name)}
+    fields = json.dumps(dataclasses.asdict(self) | dict(task=chosen), sort_keys=True).encode()
     return hashlib.sha256(fields + self.asks.drawn_from).hexdigest()
 
   def describe(self):

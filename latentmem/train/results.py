@@ -11,15 +11,17 @@ from latentmem.base.errors import InputError
 from latentmem.train import meter
 
 
-def begin(path: os.PathLike | str, config: dict, source) -> records.Run:
+def begin(path: os.PathLike | str, config: dict, source, filled=dict) -> records.Run:
   """A run's folder with config.json and data.json, new or as it was left.
+
+  Args: filled: As `records.create` takes it.
 
   Raises InputError where the folder holds a run with another config, or one that read other data, and where processes
   that shall train together have other configs or data.
   """
   described = records.plain(source.describe())
   _agree(dict(workdir=os.fspath(path), config=records.plain(config), data=dict(fingerprint=described['fingerprint'])))
-  run = records.create(path, config) if jax.process_index() == 0 else records.Run(path)
+  run = records.create(path, config, filled) if jax.process_index() == 0 else records.Run(path)
   if jax.process_count() > 1:
     from jax.experimental import multihost_utils
     multihost_utils.sync_global_devices('begin')

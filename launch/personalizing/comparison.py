@@ -10,7 +10,7 @@ from latentmem.personal import counts
 from latentmem.personal.model import BASE
 from latentmem.study import figures, personal, report
 from latentmem.train import placement, results
-from launch import comparing
+from launch import comparing, parts
 from launch.personalizing import looks, scores, told
 
 
@@ -19,7 +19,7 @@ def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores) -> bo
 
   Args: asks: Who asks the memories: the module `scores` asks generated persons, `told` about conversations.
   """
-  run = results.begin(path, arm.config | dict(seed=seed), arm.source)
+  run = results.begin(path, arm.config | dict(seed=seed), arm.source, parts.filled)
   if (run.path / 'answers.json').exists():
     return True
   layout = arm.model.layout

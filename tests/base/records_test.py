@@ -32,6 +32,21 @@ def test_the_same_config_opens_the_folder_again(run):
   assert records.create(run.path, dict(seed=0, train=dict(steps=3))).path == run.path
 
 
+def test_a_field_that_came_later_is_at_its_default(run):
+  filled = lambda config: dict(config, train=dict(rows=8) | config['train'])
+  later = lambda rows: records.create(run.path, dict(seed=0, train=dict(steps=3, rows=rows)), filled)
+  assert later(8).config == dict(seed=0, train=dict(steps=3))
+  with pytest.raises(InputError, match='train.rows: 8 there, 9 asked for'):
+    later(9)
+
+
+def test_a_config_that_cannot_be_filled_is_compared_as_it_is(run):
+  def filled(config):
+    raise InputError('steps is no field any more')
+  with pytest.raises(InputError, match='train.rows: absent there, 8 asked for'):
+    records.create(run.path, dict(seed=0, train=dict(steps=3, rows=8)), filled)
+
+
 def test_another_config_is_refused_by_its_field(run):
   with pytest.raises(InputError, match=r'train.steps: 3 there, 4 asked for'):
     records.create(run.path, dict(seed=0, train=dict(steps=4)))

@@ -108,6 +108,11 @@ def test_it_describes_itself():
   assert source.fingerprint == make().fingerprint != make(RECALL | dict(pairs=5)).fingerprint
 
 
+def test_a_field_at_its_default_changes_no_fingerprint():
+  given = dict(RECALL, passes=1)
+  assert make(given).fingerprint == make().fingerprint != make(dict(RECALL, power=0.02)).fingerprint
+
+
 @pytest.mark.parametrize('fields, call, says', [
     (dict(task='text'), None, 'kind "corpus"'), (dict(heldout_examples=0), None, 'heldout_examples'),
     (dict(), dict(rows=4, length=24, align=16), 'not a multiple of 16'),

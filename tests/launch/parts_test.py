@@ -6,6 +6,7 @@ import jax
 import pytest
 
 from latentmem.base.errors import InputError
+from latentmem.train import results
 from launch import parts
 from tests.train import small
 
@@ -27,6 +28,19 @@ def test_a_vocabulary_too_small_for_the_data_is_refused():
 def test_the_whole_config_is_plain_and_names_itself():
   config = parts.build(small.config()).config
   assert parts.build(json.loads(json.dumps(config))).config == config
+
+
+def test_a_folder_of_an_older_version_goes_on(tmp_path):
+  built = parts.build(small.config())
+  run = results.begin(tmp_path / 'run', built.config, built.source, parts.filled)
+  older = json.loads(json.dumps(built.config))
+  for part in (older['data']['task'], older['model']['memory'], older['train'], older['evaluate']):
+    part.popitem()
+  run.write('config.json', older)
+  assert results.begin(run.path, built.config, built.source, parts.filled).config == older
+  with pytest.raises(InputError, match='train.rows'):
+    other = dict(built.config, train=dict(built.config['train'], rows=2))
+    results.begin(run.path, other, built.source, parts.filled)
 
 
 @pytest.mark.parametrize('change, said', [
