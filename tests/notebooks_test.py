@@ -8,6 +8,8 @@ import matplotlib
 import pytest
 
 NOTEBOOKS = sorted((pathlib.Path(__file__).parent.parent / 'notebooks').glob('*.ipynb'))
+# The others show what has tests of its own, part by part.
+BY_DEFAULT = '01_a_memory_by_hand'
 
 
 def code_of(path):
@@ -19,7 +21,8 @@ def test_there_are_notebooks():
   assert NOTEBOOKS
 
 
-@pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', [
+    pytest.param(path, id=path.stem, marks=() if path.stem == BY_DEFAULT else pytest.mark.slow) for path in NOTEBOOKS])
 def test_it_runs(path, capsys):
   if 'planning' in path.stem:
     pytest.importorskip('libtpu', reason="needs pip install -e '.[plan]'")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latentmem.bank import store
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 
 
 @pytest.fixture(scope='module')

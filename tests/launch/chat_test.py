@@ -22,10 +22,12 @@ from latentmem.session.session import Session
 from launch import voices
 from launch.chatting import keeping, shown
 from launch.chatting.talk import said, Talk
-from tests.launch.generate_test import ENVIRONMENT, folder, ROOT
+from tests.launch.commands import launch, ROOT
+from tests.launch.generate_test import folder
 from tests.session.live import network, shaken
 
 assert folder  # A fixture.
+ENVIRONMENT = dict(JAX_PLATFORMS='cpu', JAX_COMPILATION_CACHE_DIR=jax.config.jax_compilation_cache_dir)
 STOP = 3
 TEMPLATE = ('{% for m in messages %}[{{ m.role }}]{{ m.content }}\x03\n{% endfor %}'
             '{% if add_generation_prompt %}[assistant]{% endif %}')
@@ -180,9 +182,10 @@ def test_a_script_talks_in_two_processes_as_in_one(folder):
   second = chat(*common, f'--state={folder}/talk', lines='three\n/quit\nnever said\n')
   assert first[0] == second[0] == 0 and first[1] + second[1] == at_once
   assert 'Beginning: 0 tokens' in first[2] and 'Going on: 29 tokens' in second[2]
-  code, out, err = chat(*common, f'--state={folder}/talk', lines='/rewnd\nnever said\n')
-  assert code == 2 and not out and len(re.findall("error: .*did you mean 'rewind'", err)) == 1
-  assert 'Going on: 55 tokens' in chat(*common, f'--state={folder}/talk')[2]
+  wrong = launch('chat', *common, f'--state={folder}/talk', lines='/rewnd\nnever said\n')
+  assert wrong.returncode == 2 and not wrong.stdout
+  assert len(re.findall("error: .*did you mean 'rewind'", wrong.stderr)) == 1
+  assert 'Going on: 55 tokens' in launch('chat', *common, f'--state={folder}/talk').stderr
 
 
 def test_sigterm_ends_the_answer_and_loses_nothing_told(folder):
@@ -198,7 +201,7 @@ def test_sigterm_ends_the_answer_and_loses_nothing_told(folder):
   assert talk.returncode == 0 and len(told + rest) >= 5
   ended = re.search(r'Ended: ([\d,]+) tokens', err.decode()).group(1)
   assert int(ended.replace(',', '')) > 9 + 4
-  assert f'Going on: {ended} tokens' in chat(*args)[2]
+  assert f'Going on: {ended} tokens' in launch('chat', *args).stderr
 
 
 @pytest.mark.parametrize('args, wrong', [
@@ -206,6 +209,6 @@ def test_sigterm_ends_the_answer_and_loses_nothing_told(folder):
     (('--workdir={folder}/run', '--state={folder}/none/x'), 'folder that does not exist'),
     (('--workdir={folder}/run', '--state={folder}/document.txt'), 'is no state file')])
 def test_mistakes_are_told_in_one_line(folder, args, wrong):
-  code, out, err = chat(*(a.format(folder=folder) for a in args), lines='hello\n')
-  assert code == 2 and not out and 'Traceback' not in err
-  assert len(re.findall(f'error: .*{wrong}', err)) == 1
+  told = launch('chat', *(a.format(folder=folder) for a in args), lines='hello\n')
+  assert told.returncode == 2 and not told.stdout and 'Traceback' not in told.stderr
+  assert len(re.findall(f'error: .*{wrong}', told.stderr)) == 1

@@ -11,12 +11,13 @@ from latentmem.bank import store
 from latentmem.base import arrays, records
 from latentmem.model import interface
 from latentmem.train import state
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 
 CONFIG = '--config=configs/dialogue.py:slots,steps=2,rows=2'
 SMALL = ('--config.data.heldout_examples=4', '--config.model.width=8', '--config.train.telemetry_every=0')
 
 
+@pytest.mark.slow
 def test_restarts_change_no_answer(tmp_path):
   folder = tmp_path / 'run'
   done = launch('train', CONFIG, f'--workdir={folder}', *SMALL)

@@ -7,7 +7,7 @@ import pytest
 
 from latentmem.base import records
 from latentmem.study import scaling
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 
 LAWS = dict(none=scaling.Law(1.2, 40.0, 300.0, 0.35, 0.37), titans=scaling.Law(1.1, 40.0, 300.0, 0.35, 0.37))
 

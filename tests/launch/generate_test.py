@@ -3,16 +3,12 @@
 Each test is a process of its own, as users have it: the launchers' flags share names.
 """
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
-import jax
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.launch import commands
+
 CONFIG = """
 import ml_collections
 from latentmem import data, model, train
@@ -26,14 +22,12 @@ def get_config():
       train=train.fields(steps=1, rows=2, length=32, telemetry_every=0, evaluate_every=0, save_every=1),
       evaluate=train.evaluate_fields(rows=1, length=32)))
 """
-ENVIRONMENT = dict(JAX_PLATFORMS='cpu', JAX_COMPILATION_CACHE_DIR=jax.config.jax_compilation_cache_dir)
 DOCUMENT = 'one, two, thrée;\n' * 40
 
 
 def launch(name, *args):
-  run = subprocess.run([sys.executable, '-m', f'launch.{name}', *args], cwd=ROOT, capture_output=True,
-                       env=os.environ | ENVIRONMENT)
-  return run.returncode, run.stdout.decode(), run.stderr.decode()
+  done = commands.launch(name, *args)
+  return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope='module')

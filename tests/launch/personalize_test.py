@@ -15,7 +15,7 @@ from latentmem.personal.writer import Writer
 from latentmem.tasks import persona_words as words
 from launch import parts
 from launch.personalizing import arms, bases, comparison, profiles, reading, scores, wording
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 from tests.train import small
 
 FACTS = dict(preferences=1, evolutions=0, ideas=0, attributes=1, plans=0,

@@ -14,7 +14,7 @@ import pytest
 from latentmem.base import records
 from latentmem.train import checkpoint
 from launch import processes
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 from tests.train import small
 
 ROOT = pathlib.Path(__file__).parents[2]

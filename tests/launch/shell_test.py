@@ -1,14 +1,12 @@
 """Mistakes are told in one line that names the nearest thing, and exit with code 2."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from latentmem.base.errors import InputError
 from launch import shell
+from tests.launch.commands import launch
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIG = dict(seed=0, model=dict(width=16, memory=dict(kind='titans', chunk=32)),
@@ -68,8 +66,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
     ([], '--config is missing'),
 ])
 def test_mistakes_exit_2_with_one_error(args, said):
-  run = subprocess.run([sys.executable, '-m', 'launch.train', *args], cwd=ROOT, capture_output=True, text=True,
-                       env=dict(os.environ, JAX_PLATFORMS='cpu'))
+  run = launch('train', *args)
   assert run.returncode == 2
   assert run.stderr.startswith('error: ') and said in run.stderr and 'Traceback' not in run.stderr
 

@@ -15,7 +15,7 @@ from latentmem.base.errors import InputError
 from latentmem.train import checkpoint
 from launch.planning import chips
 from launch.submitting import scripts
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = '--config=tests/train/tiny_config.py'

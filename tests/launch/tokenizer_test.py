@@ -3,7 +3,7 @@
 import pytest
 
 from latentmem.data import tokens
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 
 
 @pytest.fixture(scope='module')

@@ -1,19 +1,12 @@
 """Two commands: one trains and leaves a whole run folder, the other scores it anew."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
-import jax
 import pytest
 
 from latentmem.base import records
+from tests.launch.commands import launch
 
-ROOT = pathlib.Path(__file__).parents[2]
-ENVIRONMENT = dict(JAX_PLATFORMS='cpu', JAX_COMPILATION_CACHE_DIR=jax.config.jax_compilation_cache_dir,
-                   JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS='0.1')
 CONFIG = """
 import ml_collections
 from latentmem import data, model, train
@@ -22,16 +15,11 @@ def get_config():
   return ml_collections.ConfigDict(dict(
       seed=0, mesh=dict(data=1, fsdp=1, tensor=1),
       model=model.fields('decoder', vocab=0, width=16, layers=2, ff=0, compose=dict(kind='mag', heads=2, window=8),
-                         memory=dict(kind='titans', heads=2, chunk=8)),
+                         memory=dict(kind='titans', heads=2, chunk=8, depth=1)),
       data=data.fields(dict(kind='corpus', corpus='files:{corpus}', tokens='bytes')),
       train=train.fields(steps=4, rows=2, length=32, telemetry_every=2, evaluate_every=2, save_every=2),
       evaluate=train.evaluate_fields(rows=2)))
 """
-
-
-def launch(name, *args):
-  return subprocess.run([sys.executable, '-m', f'launch.{name}', *args], cwd=ROOT, capture_output=True, text=True,
-                        env=os.environ | ENVIRONMENT)
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,7 @@ import pytest
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from launch.sweeping import local, slurm, sweep
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 
 ROOT = pathlib.Path(__file__).parents[3]
 HEAD = 'from launch.sweeping import plans\n\ndef get_sweep():\n  return '
