@@ -8,11 +8,11 @@ from latentmem.bank.store import Bank
 from latentmem.base import records
 from launch import parts, shell
 from launch.sharing import arms
-from tests.launch.train_test import launch, ROOT
+from tests.launch.commands import launch, ROOT
 
 SMALL = ('--config.train.steps=2', '--config.train.rows=4', '--config.evaluate.rows=4',
          '--config.data.heldout_examples=8', '--config.model.perception.width=8',
-         '--config.model.reasoning.width=8')
+         '--config.model.reasoning.width=8', '--config.model.reasoning.memory.steps=1')
 CONFIG = '--config=configs/share.py:objects=2'
 
 
