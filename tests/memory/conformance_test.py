@@ -11,10 +11,14 @@ from latentmem import memory
 from latentmem.base.errors import InputError
 from latentmem.memory import interface
 from tests import promises
+from tests.cases import slow
 from tests.checks import assert_close, assert_finite
 
 pytestmark = pytest.mark.usefixtures('x64')
 
+# titans_network is Titans with another network; by default it keeps what depends on that, below.
+KINDS = [kind for kind in memory.kinds() if kind != 'titans_network']
+ALL_KINDS = [*KINDS, slow('titans_network')]
 WIDTH, CHUNK = 8, 4
 SMALL = dict(heads=2, state=4, stride=2, kept=3, slots=5, opened=2, steps=1, settle=1)
 
@@ -46,12 +50,18 @@ def subject(kind):
 
 
 @pytest.mark.parametrize('promise', promises.ALL, ids=lambda promise: promise.__name__)
-@pytest.mark.parametrize('kind', memory.kinds())
+@pytest.mark.parametrize('kind', ALL_KINDS)
 def test(kind, promise):
   promise(subject(kind))
 
 
-@pytest.mark.parametrize('kind', memory.kinds())
+@pytest.mark.parametrize('promise', [promises.training_equals_in_turn_with_gradients,
+                                     promises.any_cut_is_the_same_as_whole], ids=lambda promise: promise.__name__)
+def test_other_networks(promise):
+  promise(subject('titans_network'))
+
+
+@pytest.mark.parametrize('kind', ALL_KINDS)
 def test_no_mask_and_no_reset_means_all_real_and_one_document(kind):
   it = subject(kind)
   read = jax.jit(make(kind)[0].apply, static_argnames='parallel')
@@ -71,20 +81,27 @@ def test_state_and_answers_keep_their_types(kind, dtype, parallel):
   assert jax.tree.map(lambda a: (a.shape, a.dtype), end) == jax.tree.map(lambda a: (a.shape, a.dtype), state)
 
 
-@pytest.mark.parametrize('size', [1.0, 1e3])
-@pytest.mark.parametrize('kind', memory.kinds())
-def test_a_long_input_stays_finite(kind, size):
-  """2,000 tokens in float32 from the initial parameters; loud ones, with many the same."""
+@functools.cache
+def scored(kind):
+  """A number, state and answers of 2,000 tokens, and gradients."""
   cell, params = make(kind, state_dtype='float32', chunk=50)
-  x = (size * np.random.default_rng(3).normal(size=(2, 2000, WIDTH))).astype('float32')
-  x[1] = x[1, ::500].repeat(500, axis=0)
   def score(params, x):
     state, y = cell.apply(params, cell.apply(params, 2, method='init_state'), x, aligned=True)
     return jnp.mean(jnp.sin(y)), (state, y)
-  assert_finite(jax.jit(jax.value_and_grad(score, argnums=(0, 1), has_aux=True))(params, x))
+  return params, jax.jit(jax.value_and_grad(score, argnums=(0, 1), has_aux=True))
 
 
-@pytest.mark.parametrize('kind', memory.kinds())
+@pytest.mark.parametrize('size', [1.0, 1e3])
+@pytest.mark.parametrize('kind', ALL_KINDS)
+def test_a_long_input_stays_finite(kind, size):
+  """2,000 tokens in float32 from the initial parameters; loud ones, with many the same."""
+  params, score = scored(kind)
+  x = (size * np.random.default_rng(3).normal(size=(2, 2000, WIDTH))).astype('float32')
+  x[1] = x[1, ::500].repeat(500, axis=0)
+  assert_finite(score(params, x))
+
+
+@pytest.mark.parametrize('kind', ALL_KINDS)
 def test_what_is_watched_is_per_token_or_once_a_call(kind):
   """...and watching changes nothing."""
   it = subject(kind)
@@ -108,7 +125,7 @@ def tokens(kind, seed=3):
   return jax.jit(cell.apply, static_argnames=('parallel', 'aligned')), it.params, it.lived, x, other
 
 
-@pytest.mark.parametrize('kind', memory.kinds())
+@pytest.mark.parametrize('kind', ALL_KINDS)
 def test_a_token_that_only_asks_moves_nothing(kind):
   read, params, state, x, _ = tokens(kind)
   if type(make(kind)[0]).asked is interface.Base.asked:
@@ -137,7 +154,7 @@ def test_whole_chunks_ask_too():
                read(params, subject('titans').fresh, x[:, :8], parallel=False, **given))
 
 
-@pytest.mark.parametrize('kind', memory.kinds())
+@pytest.mark.parametrize('kind', ALL_KINDS)
 def test_what_is_written_may_come_from_other_tokens(kind):
   read, params, state, x, other = tokens(kind)
   if not make(kind)[0].takes_source:

@@ -9,6 +9,7 @@ import pytest
 from latentmem import memory
 from latentmem.base.errors import InputError
 from latentmem.model import blocks, reasoning
+from tests.cases import slow
 from tests.checks import assert_close
 from tests.model import subjects
 
@@ -27,20 +28,21 @@ def test_a_layer_of_memory_alone_thinks_about_its_own_input(x64, tokens):
   net = subjects.decoder('plain', 'slots').clone(layers=1, ff=0.0)
   params = subjects.params_of(net)
   carry = lived(net, params, tokens)
-  after, found = reasoning.think(net, params, carry, tokens[:, :3], steps=2)
+  after, found = jax.jit(functools.partial(reasoning.think, net, steps=2))(params, carry, tokens[:, :3])
   held = jax.tree.map(lambda a: a[0], params['params']['block'])
   x_BQD = params['params']['embed'][tokens[:, :3]] * net.width ** 0.5
   normed_BQD = blocks.RMSNorm().apply(dict(params=held['mixer_norm']), x_BQD)
   alone = memory.make(**net.memory, width=net.width, state_dtype='float64')
   cell = jax.tree.map(lambda a: a[0], carry['memory']['cell'])
-  cell, _, trajectory = alone.apply(dict(params=held['mixer']['memory']), cell, normed_BQD, 2, method='think')
+  think = jax.jit(functools.partial(alone.apply, method='think'), static_argnums=3)
+  cell, _, trajectory = think(dict(params=held['mixer']['memory']), cell, normed_BQD, 2)
   assert_close(jax.tree.map(lambda a: a[0], after['memory']['cell']), cell)
   assert set(found) == {'memory'} and found['memory'].keys() == trajectory.keys()
   assert_close({name: found['memory'][name][0] for name in ('slots', 'weights', 'gates', 'written')},
                {name: trajectory[name] for name in ('slots', 'weights', 'gates', 'written')})
 
 
-@pytest.mark.parametrize('kind', ['mag', 'mal', 'after'])
+@pytest.mark.parametrize('kind', ['mag', slow('mal'), slow('after')])
 def test_all_but_what_was_written_back_stays(x64, tokens, kind):
   net = subjects.decoder(kind, 'slots')
   params = subjects.params_of(net)

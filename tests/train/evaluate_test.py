@@ -29,8 +29,9 @@ def scores(setting, length, devices=1, rows=8, **kwargs):
 def test_scores_equal_a_loop_over_whole_examples(setting):
   built, params = setting
   nats, right, asked = 0.0, 0, 0
+  fresh, read = built.model.apply(params, 1, method='init_state'), jax.jit(built.model.apply)
   for batch in built.source.heldout(1, 32):
-    _, logits_BTV = built.model.apply(params, built.model.apply(params, 1, method='init_state'), batch['tokens_BT'])
+    _, logits_BTV = read(params, fresh, batch['tokens_BT'])
     p_TV = np.asarray(jax.nn.softmax(logits_BTV[0]))
     for t in np.flatnonzero(batch['weights_BT'][0]):
       target = batch['targets_BT'][0, t]
