@@ -19,7 +19,9 @@ os.environ.setdefault('JAX_DISABLE_MOST_OPTIMIZATIONS', 'true')
 os.environ['XLA_FLAGS'] = ' '.join((
     os.environ.get('XLA_FLAGS', ''), '--xla_cpu_collective_call_terminate_timeout_seconds=180',
     '--xla_cpu_collective_call_warn_stuck_timeout_seconds=90',
-    '--xla_cpu_enable_concurrency_optimized_scheduler=false'))
+    '--xla_cpu_enable_concurrency_optimized_scheduler=false',
+    # Every core has a worker: code that is generated in parts, side by side, is only more work.
+    '--xla_cpu_parallel_codegen_split_count=1'))
 # Two ways to generate code for a CPU: the older one, gone with 0.11, takes a third of the time.
 if tuple(map(int, importlib.metadata.version('jaxlib').split('.')[:2])) < (0, 11):
   os.environ['XLA_FLAGS'] += ' --xla_cpu_use_fusion_emitters=false'

@@ -12,12 +12,12 @@ from latentmem.base import records
 from latentmem.tasks import locomo
 from launch import parts
 from launch.personalizing import arms, bases, comparison, told
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 from tests.tasks.locomo_test import RECORD
 from tests.train import small
 
-ADAPTERS = dict(lpm=dict(heads=2, slots=3, slot_width=4, key_width=4), lora=dict(rank=2), prompt=dict(tokens=2),
-                none=dict(tokens=2))
+ADAPTERS = dict(lpm=dict(heads=2, slots=3, slot_width=4, key_width=4), prompt=dict(tokens=2), none=dict(tokens=2))
+KINDS = 'lpm', 'none'
 
 
 @pytest.fixture(scope='module')
@@ -59,20 +59,20 @@ def config_of(folder):
 
 @pytest.fixture(scope='module')
 def compared(folder, base):
-  """The comparison of all arms."""
-  for kind in personal.kinds():
+  """A comparison."""
+  for kind in KINDS:
     arm = arms.build(config_of(folder), kind, base)
     assert comparison.one(folder / 'runs' / f'{kind}-0', arm, 0, base, small.LeavesAt(-1), told)
   for turns in (0, 2):
     records.write_json(folder / 'runs' / f'turns-{turns}.json',
                        told.with_text(base, arm.source, turns) | dict(kv_bytes=turns))
-  return folder / 'runs', comparison.tell_of_conversations(folder / 'runs', personal.kinds(), base), arm.source
+  return folder / 'runs', comparison.tell_of_conversations(folder / 'runs', KINDS, base), arm.source
 
 
 def test_every_arm_and_the_base_alone_are_in_the_table(compared):
   path, text, source = compared
   table = records.read_json(path / 'table.json')
-  assert [row['arm'] for row in table['rows']] == [*personal.kinds(), 'question alone', 'BM25, 2 turns']
+  assert [row['arm'] for row in table['rows']] == [*KINDS, 'question alone', 'BM25, 2 turns']
   asked = sum(len(conversation.questions) for conversation in source.read)
   for row in table['rows']:
     assert row['asked'] == asked == 6 and set(row['by_type']) == {'single-hop', 'temporal', 'adversarial'}

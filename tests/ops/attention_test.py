@@ -96,7 +96,7 @@ def test_groups_of_blocks_change_nothing(monkeypatch, scores, block, shared):
 
 
 @pytest.mark.parametrize('part, length, scores, shared', [
-    (1, 6, 10**6, 1), (4, 17, 1, 3), (16, 17, 10**6, 2), (17, 17, 1, 1)])
+    (1, 6, 10**6, 1), (4, 9, 1, 3), (16, 17, 10**6, 2), (17, 17, 1, 1)])
 def test_parts_change_nothing(monkeypatch, part, length, scores, shared):
   """However many queries a part has, and whether its scores are kept or made again."""
   monkeypatch.setattr(attention, 'PART', part)
