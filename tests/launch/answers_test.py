@@ -11,6 +11,7 @@ from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import interface
 from launch import answers, arms, parts
+from tests.cases import slow
 from tests.tasks.prosqa_test import file_of, RECORD
 
 
@@ -23,7 +24,7 @@ def built(arm, choice='matched', **task):
   return it, interface.init_params(it.model, jax.random.key(0))
 
 
-@pytest.mark.parametrize('arm', ['pause', 'state'])
+@pytest.mark.parametrize('arm', ['state', slow('pause')])
 def test_scores_are_of_every_problem_whatever_the_batch(arm):
   it, params = built(arm)
   asks = it.source.asks

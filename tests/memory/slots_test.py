@@ -11,6 +11,7 @@ from latentmem.base.errors import InputError
 from latentmem.model import compose
 from latentmem.ops import slot_growth
 from tests import promises
+from tests.cases import slow
 from tests.checks import assert_close
 from tests.memory import in_numpy
 from tests.memory import slots_in_numpy as plain
@@ -59,8 +60,8 @@ def loop(p, x_TD, slots, opened, steps, settle, policy='evict', compete='slots',
 
 
 @pytest.mark.parametrize('fields', [
-    dict(), dict(policy='merge', compete='tokens'), dict(policy='keep', settle=0, steps=2), dict(opened=0, steps=0)],
-                         ids=str)
+    dict(), dict(policy='merge', compete='tokens'), dict(policy='keep', settle=0, steps=2),
+    slow(dict(opened=0, steps=0))], ids=str)
 def test_the_equations_in_a_loop(fields):
   fields = SMALL | fields
   read, start, params, x = in_numpy.setting(memory, 'slots', length=18, **fields)
@@ -145,11 +146,12 @@ def subject(policy, compete, opened):
 
 @pytest.mark.parametrize('promise', [promises.parallel_equals_in_turn_with_gradients,
                                      promises.any_cut_is_the_same_as_whole], ids=lambda promise: promise.__name__)
-@pytest.mark.parametrize('policy, compete, opened', [('merge', 'tokens', 2), ('keep', 'slots', 0)])
+@pytest.mark.parametrize('policy, compete, opened', [('merge', 'tokens', 2), slow('keep', 'slots', 0)])
 def test_every_policy_keeps_the_promises(policy, compete, opened, promise):
   promise(subject(policy, compete, opened))
 
 
+@pytest.mark.slow
 def test_a_stack_holds_slots_beside_another_memory():
   """Slots after titans in one layer, in any cut."""
   mixer = compose.make(

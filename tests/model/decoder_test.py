@@ -13,13 +13,14 @@ from latentmem.base.errors import InputError
 from latentmem.model import compose, interface
 from latentmem.train.state import batch_axes
 from tests import promises
+from tests.cases import slow
 from tests.checks import assert_close, assert_finite
 from tests.model import subjects
 
 pytestmark = pytest.mark.usefixtures('x64')
 
 # What layers promise by themselves, a stack of them keeps; these touch what the decoder adds.
-PAIRS = [('mac', 'titans'), ('mag', 'linear')]
+PAIRS = [('mag', 'linear'), ('mac', 'linear'), slow('mac', 'titans')]
 PROMISES = (
     promises.any_cut_is_the_same_as_whole, promises.the_future_is_unseen, promises.masked_tokens_leave_no_trace,
     promises.holes_in_a_mask_are_no_tokens, promises.the_state_does_not_grow)
@@ -34,8 +35,9 @@ def test(kind, held, promise):
 @pytest.mark.parametrize('promise', [*PROMISES, promises.parallel_equals_in_turn_with_gradients,
                                      promises.training_equals_in_turn_with_gradients],
                          ids=lambda promise: promise.__name__)
-def test_layers_that_lend_their_weights_keep_the_promises(promise):
-  promise(subjects.language('mag', 'titans', weight_residual=True))
+@pytest.mark.parametrize('kind', ['plain', slow('mag')])
+def test_layers_that_lend_their_weights_keep_the_promises(kind, promise):
+  promise(subjects.language(kind, 'titans', weight_residual=True))
 
 
 @pytest.mark.parametrize('kind', ['plain', 'mag', 'mal'])
@@ -65,14 +67,21 @@ def step_inputs(it, rows=8, length=16):
   return params, carry, tokens, targets, jnp.zeros((rows, length), bool).at[:, ::8].set(True)
 
 
+@functools.cache
+def as_they_are():
+  it = subjects.decoder('mag', 'linear')
+  inputs = step_inputs(it, rows=2)
+  return inputs, loss_of(it)(*inputs)
+
+
 @pytest.mark.parametrize('chosen', [dict(scan=False), dict(remat='none'), dict(remat='dots')], ids=str)
 def test_how_layers_are_compiled_changes_nothing(chosen):
-  plain = subjects.decoder('mag', 'linear')
-  inputs = step_inputs(plain, rows=2)
-  assert_close(loss_of(subjects.decoder('mag', 'linear', **chosen))(*inputs), loss_of(plain)(*inputs))
+  inputs, want = as_they_are()
+  assert_close(loss_of(subjects.decoder('mag', 'linear', **chosen))(*inputs), want)
 
 
-@pytest.mark.parametrize('kind, held, sizes', [('mag', 'titans', (1, 4, 2)), ('mac', 'linear', (2, 2, 2))])
+@pytest.mark.parametrize('kind, held, sizes', [
+    ('mag', 'linear', (1, 4, 2)), slow('mag', 'titans', (1, 4, 2)), slow('mac', 'linear', (2, 2, 2))])
 def test_eight_devices_equal_one(kind, held, sizes):
   it = subjects.decoder(kind, held)
   params, carry, *batch = step_inputs(it)
@@ -98,7 +107,7 @@ def test_the_layout_names_every_parameter(kind, held):
   sharding.specs(shapes, it.layout)
 
 
-@pytest.mark.parametrize('kind, held', PAIRS)
+@pytest.mark.parametrize('kind, held', [('mag', 'linear'), slow('mac', 'titans')])
 def test_types(kind, held):
   """bfloat16 arithmetic: logits float32, memory float32, and the carry keeps its types."""
   it = subjects.decoder(kind, held).clone(dtype='bfloat16', state_dtype='float32')
@@ -126,7 +135,7 @@ def test_telemetry_is_per_layer_and_token_and_changes_nothing(kind='mac'):
     assert watched[name].shape[:2] == (it.layers, promises.BATCH) and watched[name].shape[-1] == 2
 
 
-@pytest.mark.parametrize('kind', ['mag', 'mac'])
+@pytest.mark.parametrize('kind', ['mac', slow('mag')])
 def test_what_layers_cost_is_told_once_a_layer(kind):
   it = subjects.decoder(kind, 'titans')
   subject, it = subjects.language(kind, 'titans'), it.clone(memory=it.memory | dict(write_cost=0.5))

@@ -11,6 +11,7 @@ from latentmem import model
 from latentmem.base.errors import InputError
 from latentmem.base.spans import NOTHING, THOUGHT
 from latentmem.model.latent import Stream
+from tests.cases import slow
 from tests.checks import assert_close
 from tests.model import subjects
 
@@ -98,7 +99,7 @@ def scored(feed, **chosen):
   return jax.jit(jax.value_and_grad(lambda params: jnp.sum(read(it, params, rows_BT) * weight_BAV)))(params)
 
 
-@pytest.mark.parametrize('feed', FEEDS)
+@pytest.mark.parametrize('feed', [*FEEDS[:-1], slow('none')])
 def test_thoughts_against_a_carry_are_passes_over_everything(feed):
   it, params = thinker(feed)
   rows_BT, weight_BAV = rows_of(it.thoughts, count=(1, 2)), weights_of(feed)
@@ -173,7 +174,7 @@ def test_a_state_is_held_after_so_many_thoughts():
   assert_close(go_on(it.lacking(write_until=2), one_B), go_on(it, one_B))
 
 
-@pytest.mark.parametrize('feed', ['feedback', 'state', 'pause'])
+@pytest.mark.parametrize('feed', ['feedback', slow('state'), slow('pause')])
 def test_an_answer_does_not_depend_on_padding_or_on_other_rows(feed):
   it, params = thinker(feed)
   rows_BT = rows_of(it.thoughts)

@@ -9,6 +9,7 @@ import pytest
 
 from latentmem import model
 from latentmem.base.errors import InputError
+from tests.cases import slow
 from tests.checks import assert_close
 from tests.model import subjects
 
@@ -97,7 +98,7 @@ def test_controls_send_the_slots_of_another_row_or_none():
   assert_close(answers(tokens, sent='zeroed'), answers(other, sent='zeroed'))
 
 
-@pytest.mark.parametrize('chosen', [dict(), TEXT], ids=str)
+@pytest.mark.parametrize('chosen', [TEXT, slow(dict())], ids=str)
 def test_one_loss_moves_both(chosen):
   loss = lambda params: jnp.sum(reader(**chosen)(params, rows())[1] ** 2)
   grads = jax.jit(jax.grad(loss))(pair(**chosen)[1])['params']

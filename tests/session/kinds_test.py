@@ -9,14 +9,16 @@ from latentmem.base import arrays
 from latentmem.session import sample
 from latentmem.session.batch import Batch
 from latentmem.session.session import Session
+from tests.cases import slow
 from tests.model import subjects
 from tests.session.live import network, shaken
 
 PIECE, WARM = 8, sample.Sampler(1.0)
 DOCUMENT, QUESTION = np.random.default_rng(3).integers(0, 64, (2, 13))
+KINDS = ('titans', 'slots', 'token_state', 'delta')
 
 
-@pytest.mark.parametrize('kind', memory.kinds())
+@pytest.mark.parametrize('kind', [kind if kind in KINDS else slow(kind) for kind in memory.kinds()])
 def test_every_way_to_go_on_is_the_same(kind, tmp_path):
   fields = dict(kind=kind) | subjects.small(memory, kind, ('width', 'state_dtype'))
   net = network(layers=1, scan=False, memory=fields)

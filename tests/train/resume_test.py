@@ -15,6 +15,7 @@ import pytest
 from latentmem import data
 from latentmem.base import records
 from latentmem.train import checkpoint
+from tests.cases import slow
 from tests.train import small
 
 HOUSE = pathlib.Path(__file__).parent.parent.parent
@@ -65,7 +66,7 @@ def whole(tmp_path_factory):
   return workdir
 
 
-@pytest.mark.parametrize('accumulate', [1, 2])
+@pytest.mark.parametrize('accumulate', [2, slow(1)])
 def test_resumed_equals_uninterrupted(tmp_path, accumulate):
   config = small.config(accumulate=accumulate)
   one, trained = small.run(tmp_path / 'one', config)
@@ -79,6 +80,7 @@ def test_resumed_equals_uninterrupted(tmp_path, accumulate):
   assert [line['step'] for line in one.metrics('heldout')] == [6, 12]
 
 
+@pytest.mark.slow
 def test_a_text_resumed_in_the_middle_of_documents_equals_uninterrupted(tmp_path):
   texts = tmp_path / 'texts'
   texts.mkdir()

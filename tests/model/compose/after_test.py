@@ -9,6 +9,7 @@ from latentmem import model
 from latentmem.base import flops, sharding
 from latentmem.base.errors import InputError
 from latentmem.model import compose, interface
+from tests.cases import slow
 from tests.checks import assert_close
 from tests.model import subjects
 
@@ -27,7 +28,7 @@ def parts(held):
   return subject, mixer.bind(subject.params)
 
 
-@pytest.mark.parametrize('held', ['titans', 'token_state'])
+@pytest.mark.parametrize('held', ['token_state', slow('titans')])
 def test_the_memory_reads_the_stream_that_the_mixer_left(held):
   subject, mixer = parts(held)
   _, y = subject.read(subject.x)
@@ -39,7 +40,7 @@ def test_the_memory_reads_the_stream_that_the_mixer_left(held):
   assert_close(y, mixed + read)
 
 
-@pytest.mark.parametrize('held', ['titans', 'token_state'])
+@pytest.mark.parametrize('held', ['token_state', slow('titans')])
 def test_it_starts_as_the_mixer_alone(held):
   it = subjects.decoder('after', held)
   params = interface.init_params(it, jax.random.key(0))
