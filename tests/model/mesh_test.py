@@ -10,11 +10,12 @@ import pytest
 
 from latentmem.base import sharding
 from latentmem.train.state import batch_axes
+from tests.cases import slow
 from tests.model import subjects
 
-COMPOSITIONS = (('attention', 'none'), ('plain', 'delta'), ('mag', 'titans'), ('mal', 'linear'), ('mac', 'titans'),
-                ('after', 'token_state'))
-MESHES = ((1, 8, 1, 1), (1, 4, 2, 1), (1, 2, 2, 2))
+COMPOSITIONS = (('plain', 'delta'), ('mag', 'titans'), ('mac', 'titans'), slow('attention', 'none'),
+                slow('mal', 'linear'), slow('after', 'token_state'))
+MESHES = (slow((1, 8, 1, 1)), slow((1, 4, 2, 1)), (1, 2, 2, 2))
 
 
 def losses(it, params, carry, tokens_BT, reset_BT, context) -> np.ndarray:
@@ -35,10 +36,9 @@ def losses(it, params, carry, tokens_BT, reset_BT, context) -> np.ndarray:
   return np.asarray(jax.jit(five)(params, carry))
 
 
-@pytest.mark.parametrize('sizes', [*(pytest.param(sizes, marks=pytest.mark.slow) for sizes in MESHES[:2]), MESHES[2]],
-                         ids=str)
+@pytest.mark.parametrize('sizes', MESHES, ids=str)
 @pytest.mark.parametrize('kind, held', COMPOSITIONS)
-@pytest.mark.parametrize('dtype', ['float64', pytest.param('float32', marks=pytest.mark.slow)])
+@pytest.mark.parametrize('dtype', ['float64', slow('float32')])
 def test_five_steps_on_eight_devices_are_five_on_one(kind, held, sizes, dtype, x64, capfd):
   it = subjects.decoder(kind, held).clone(dtype=dtype, state_dtype=dtype)
   params = jax.tree.map(lambda p: p.astype(dtype), subjects.params_of(it))
