@@ -11,6 +11,7 @@ from latentmem.train import step as steps
 from latentmem.train.placement import Placement
 from latentmem.train.program import Program
 from launch import parts
+from tests.cases import slow
 from tests.train import small
 
 
@@ -41,7 +42,7 @@ def weighted(batch):
   return batch
 
 
-@pytest.mark.parametrize('parts_', [2, 8])
+@pytest.mark.parametrize('parts_', [2, slow(8)])
 def test_accumulation_equals_the_whole_batch(x64, parts_):
   fields = dict(dtype='float64', state_dtype='float64')
   model = parts.build(small.config(model_fields=fields)).model
@@ -144,7 +145,7 @@ def test_what_is_measured_is_the_gradient_before_clipping():
   assert float(a['grad_norm']) == pytest.approx(float(b['grad_norm']), rel=1e-5) and a['grad_norm'] > 1e-2
 
 
-@pytest.mark.parametrize('accumulate, sizes', [(1, (1, 8, 1)), (2, (1, 4, 2)), (1, (2, 2, 2))])
+@pytest.mark.parametrize('accumulate, sizes', [(2, (1, 4, 2)), (1, (2, 2, 2)), slow(1, (1, 8, 1))])
 def test_eight_devices_equal_one(accumulate, sizes):
   batches = [weighted(small.batch(rows=16, seed=s)) for s in range(3)]
   fields = dict(rows=16, accumulate=accumulate)
