@@ -44,6 +44,7 @@ def folder(tmp_path_factory):
   return folder
 
 
+@pytest.mark.slow
 def test_a_document_fed_once_is_asked_later_as_if_at_once(folder):
   common = [f'--workdir={folder}/run', '--temperature=1', '--seed=5']
   document, state = f'--prompt_file={folder}/document.txt', f'{folder}/state'

@@ -116,6 +116,7 @@ def test_another_memory_is_asked_the_same(compared):
   assert source.coder.decode(said) == f' {options[right]}\n' == ' two cats\n'
 
 
+@pytest.mark.slow
 def test_the_command(folder, compared):
   common = ('--config=configs/locomo.py:arms', f'--config.data.path={folder / "talk"}',
             f'--workdir={folder / "by-command"}')

@@ -24,6 +24,7 @@ def told(tmp_path_factory):
   return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_every_arm_is_a_run_and_the_table_has_them_all(told):
   folder, said = told
   assert {p.name for p in folder.iterdir()} == {'halves-0', 'none-0', 'table.json', 'table.txt', 'table.png'}
@@ -32,6 +33,7 @@ def test_every_arm_is_a_run_and_the_table_has_them_all(told):
   assert rows[1]['bits'] == 0 < rows[0]['bits'] and rows[1]['right'] == rows[1]['zeroed'] == rows[1]['shuffled']
 
 
+@pytest.mark.slow
 def test_agents_over_a_bank_answer_as_the_pair_does(told):
   folder, _ = told
   found = records.read_json(folder / 'halves-0' / 'answers.json')
@@ -43,6 +45,7 @@ def test_agents_over_a_bank_answer_as_the_pair_does(told):
   assert bank.list() == ['apart', 'together'] and len(bank.get('apart')[0]) == 4 and len(bank.get('together')[0]) == 2
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(told):
   folder, _ = told
   stamp = (folder / 'halves-0' / 'answers.json').stat().st_mtime_ns
