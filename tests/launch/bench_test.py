@@ -14,7 +14,7 @@ from latentmem.base.errors import InputError
 from latentmem.study import bench_figure, figures
 from launch.benchmarks import bank, layer, memory, qwen3, recurrence, sessions, storage, thinking, transformers
 from tests.checks import assert_close
-from tests.launch.train_test import launch
+from tests.launch.commands import launch
 from tests.session.live import network, shaken
 from tests.train import small
 
@@ -144,7 +144,7 @@ def corpus_run(tmp_path_factory):
     words = rng.choice(['one', 'two', 'three', 'four', 'five'], 60)
     (folder / 'texts' / f'{i}.txt').write_text(' '.join(words))
   config = small.config(model_fields=dict(compose=dict(kind='mag', heads=2, window=8),
-                                          memory=dict(kind='titans', heads=2, chunk=8)),
+                                          memory=dict(kind='titans', heads=2, chunk=8, depth=1)),
                         length=32, steps=4, telemetry_every=0, evaluate_every=0)
   config['data'] = data.fields(dict(kind='corpus', corpus=f'files:{folder / "texts"}', tokens='bytes'))
   return small.run(folder / 'run', config)[0].path
@@ -175,7 +175,7 @@ def test_storage_goes_on_as_one_reading_would(corpus_run):
   it, source = model.make(**config['model']), data.make(config['data'])
   tokens_BT, sizes_BT = storage.documents(source, 2, 100)
   assert sizes_BT.sum() == tokens_BT.size
-  _, logits_BTV = it.apply(params, tokens_BT[:, :-1], method='first')
+  _, logits_BTV = jax.jit(functools.partial(it.apply, method='first'))(params, tokens_BT[:, :-1])
   nats_BT = -np.take_along_axis(jax.nn.log_softmax(logits_BTV), tokens_BT[:, 1:, None], -1)[..., 0]
   half = 50 - storage.SHORT
   np.testing.assert_allclose(record['rows'][0]['bits_per_byte'], nats_BT[:, half:].mean() / np.log(2), rtol=1e-4)

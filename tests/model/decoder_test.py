@@ -114,8 +114,9 @@ def test_types(kind, held):
   params = interface.init_params(it, jax.random.key(0))
   assert {a.dtype for a in jax.tree.leaves(params)} == {jnp.dtype('float32')}
   carry = it.apply(params, 2, method='init_state')
+  read = jax.jit(it.apply, static_argnames='parallel')
   for parallel in (True, False):
-    end, logits = it.apply(params, carry, jnp.ones((2, 9), jnp.int32), parallel=parallel)
+    end, logits = read(params, carry, jnp.ones((2, 9), jnp.int32), parallel=parallel)
     assert logits.dtype == jnp.float32
     assert_finite(logits)
     assert jax.tree.map(lambda a: (a.shape, a.dtype), end) == jax.tree.map(lambda a: (a.shape, a.dtype), carry)
@@ -139,8 +140,8 @@ def test_telemetry_is_per_layer_and_token_and_changes_nothing(kind='mac'):
 def test_what_layers_cost_is_told_once_a_layer(kind):
   it = subjects.decoder(kind, 'titans')
   subject, it = subjects.language(kind, 'titans'), it.clone(memory=it.memory | dict(write_cost=0.5))
-  read = lambda parallel: it.apply(subject.params, subject.fresh, subject.x[:, :16], parallel=parallel, aligned=True,
-                                   mutable=['costs'])
+  read = lambda parallel: jax.jit(functools.partial(it.apply, parallel=parallel, aligned=True, mutable=['costs']))(
+      subject.params, subject.fresh, subject.x[:, :16])
   costs = read(True)[1]['costs']['block']['mixer']['memory']['writing']
   assert costs.shape == (it.layers,) and np.all((0 < np.asarray(costs)) & (np.asarray(costs) < 0.5))
   assert_close(costs, read(False)[1]['costs']['block']['mixer']['memory']['writing'])
@@ -150,7 +151,7 @@ def test_the_start_is_near_uniform():
   it = model.make('decoder', width=64, memory=dict(kind='linear', chunk=8))
   params = interface.init_params(it, jax.random.key(0))
   tokens = jax.random.randint(jax.random.key(1), (2, 32), 0, 256)
-  _, logits = it.apply(params, it.apply(params, 2, method='init_state'), tokens)
+  _, logits = jax.jit(it.apply)(params, it.apply(params, 2, method='init_state'), tokens)
   targets = jax.random.randint(jax.random.key(2), (2, 32), 0, 256)
   loss = -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], -1))
   # Above log(256): through a tied embedding, a token predicts itself.

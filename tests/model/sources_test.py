@@ -1,5 +1,7 @@
 """Slots joined are slots that could have been there all along, and a source that is taken away leaves nothing."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -13,14 +15,19 @@ TOKENS = np.random.default_rng(0).integers(0, 11, (3, 17))
 ASKED = TOKENS[2:, :13]
 
 
-@pytest.fixture
-def lives(x64):
-  """A model, its parameters, a reader, and the carries of two sequences of their own, of one row."""
+@functools.cache
+def lived():
   net = subjects.decoder('mag', 'slots')
   params = subjects.params_of(net)
   read = lambda net, params, carry, tokens: jax.jit(net.apply)(params, carry, tokens)
   fresh = net.apply(params, 1, method='init_state')
   return net, params, read, *(read(net, params, fresh, TOKENS[i:i + 1])[0] for i in range(2))
+
+
+@pytest.fixture
+def lives(x64):
+  """A model, its parameters, a reader, and the carries of two sequences of their own, of one row."""
+  return lived()
 
 
 def joined(lives):

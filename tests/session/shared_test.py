@@ -36,7 +36,7 @@ def agents(folder, count=2):
 
 def seen_whole(tokens):
   it, params = pair()
-  return it.apply(params, it.apply(params, len(tokens), method='init_state'), tokens)[1][:, SCENE:]
+  return jax.jit(it.apply)(params, it.apply(params, len(tokens), method='init_state'), tokens)[1][:, SCENE:]
 
 
 def test_two_who_saw_half_each_are_answered_from_as_one_who_saw_all(tmp_path):
@@ -49,10 +49,11 @@ def test_two_who_saw_half_each_are_answered_from_as_one_who_saw_all(tmp_path):
   assert_close(asked.answer(tokens[:, SCENE:]), seen_whole(tokens), within=1e-5)
   # Slots that nobody wrote are zeros, which no message says.
   it, params = pair()
-  seen = it.apply(params, it.apply(params, scene[:, :HALF], method='perceive'), method='message')
-  told = np.pad(it.apply(params, seen, method='told'), ((0, 0), (0, 0), (0, 3), (0, 0)))
+  say = lambda method, *args: jax.jit(functools.partial(it.apply, method=method))(params, *args)
+  told = say('told', say('message', say('perceive', scene[:, :HALF])))
   carry = it.apply(params, len(tokens), method='init_state')
-  assert_close(half, it.apply(params, carry, told, tokens[:, SCENE:], method='answer')[1], within=1e-5)
+  told = np.pad(told, ((0, 0), (0, 0), (0, 3), (0, 0)))
+  assert_close(half, say('answer', carry, told, tokens[:, SCENE:])[1], within=1e-5)
   assert np.abs(half - seen_whole(tokens)).max() > 1e-3
 
 

@@ -48,7 +48,7 @@ def test_it_starts_as_the_mixer_alone(held):
   alone = subjects.decoder('after', 'none')
   inner = {'params': params['params'] | dict(block=params['params']['block'] | dict(
       mixer=dict(inner=params['params']['block']['mixer']['inner'])))}
-  read = lambda it, params: it.apply(params, it.apply(params, 2, method='init_state'), tokens)[1]
+  read = lambda it, params: jax.jit(it.apply)(params, it.apply(params, 2, method='init_state'), tokens)[1]
   assert_close(read(it, params), read(alone, inner))
 
 
