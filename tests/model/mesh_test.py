@@ -13,7 +13,7 @@ from latentmem.train.state import batch_axes
 from tests.cases import slow
 from tests.model import subjects
 
-COMPOSITIONS = (('plain', 'delta'), ('mag', 'titans'), ('mac', 'titans'), slow('attention', 'none'),
+COMPOSITIONS = (('plain', 'delta'), ('mac', 'titans'), slow('mag', 'titans'), slow('attention', 'none'),
                 slow('mal', 'linear'), slow('after', 'token_state'))
 MESHES = (slow((1, 8, 1, 1)), slow((1, 4, 2, 1)), (1, 2, 2, 2))
 
