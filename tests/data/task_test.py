@@ -109,8 +109,8 @@ def test_it_describes_itself():
 
 
 def test_a_field_at_its_default_changes_no_fingerprint():
-  given = dict(RECALL, passes=1)
-  assert make(given).fingerprint == make().fingerprint != make(dict(RECALL, power=0.02)).fingerprint
+  of = lambda **task: task_source.Task(task=RECALL | task).fingerprint
+  assert of() == of(passes=1) == make().fingerprint != of(power=0.02)
 
 
 @pytest.mark.parametrize('fields, call, says', [
