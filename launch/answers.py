@@ -59,7 +59,7 @@ def given(net, params, task: chains.Chains, asked: list[chains.Problem], longest
   """Lets a model answer problems, `rows` at a time."""
   # The last batch is filled up with the first question.
   question_NQ = rows_of(task, asked + asked[:1] * (-len(asked) % rows))
-  answer = Answerer(net, params, task.opens, chains.STOP, longest, still)
+  answer = Answerer(net, params, task.opens, chains.STOP, longest, still, task.ends)
   jax.block_until_ready(answer(question_NQ[:rows]))
   begun = time.monotonic()
   batches = [jax.device_get(answer(question_NQ[i:i + rows])) for i in range(0, len(question_NQ), rows)]

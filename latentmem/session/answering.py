@@ -21,7 +21,7 @@ class Answers(NamedTuple):
 
   Attributes:
     tokens_BA: What was said, each token the likeliest; STOP not included, NOTHING behind the end.
-    said_B: Tokens said, STOP included, which may follow the A-th.
+    said_B: Tokens said, STOP included if it ended them, which may follow the A-th.
     thoughts_B: Thoughts that were thought.
     stilled_B: Whether thinking ended early because thoughts no longer changed.
     cut_B: Whether an answer was cut off at A tokens.
@@ -47,14 +47,17 @@ class Answerer:
     end, stop: The token that ends thinking, and the one that ends an answer.
     longest: A.
     still: A thought that differs from the one before by less than this share of its size is the last; 0 for never.
+    ends: (token, n): with the n-th token after this one an answer is over too; None where only `stop` ends it.
   """
 
-  def __init__(self, model, params, end: int, stop: int, longest: int, still: float = 0.0):
+  def __init__(self, model, params, end: int, stop: int, longest: int, still: float = 0.0,
+               ends: tuple[int, int] | None = None):
     if longest < 1 or still < 0:
       raise InputError(f'An answer takes longest >= 1 and still >= 0; it got longest={longest}, still={still}.')
     self.model, self.params = model, params
     self.end, self.stop, self.longest, self.still = end, stop, longest, still
-    self._program = jax.jit(functools.partial(_answer, model, end=end, stop=stop, longest=longest, still=still))
+    self._program = jax.jit(functools.partial(
+        _answer, model, end=end, stop=stop, longest=longest, still=still, ends=ends))
 
   def __call__(self, question_BQ, thoughts: int | None = None) -> Answers:
     """Answers questions, each filled with NOTHING to the model's Q tokens, after so many thoughts (None: all K).
@@ -86,7 +89,7 @@ class Answerer:
                 token=flops.count(functools.partial(of, method='go_on'), self.params, carry, token, counts))
 
 
-def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still) -> Answers:
+def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still, ends) -> Answers:
   rows = len(question_BQ)
   carry = model.apply(params, rows, method='init_state')
   carry, thought = model.apply(params, carry, question_BQ, None, question_BQ >= 0, method='ask')
@@ -95,7 +98,7 @@ def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still
   waits_BN = jnp.arange(thought.next_BND.shape[1]) < wait_B[:, None]
   carry, logits_B1V = model.apply(params, carry, thought, waits_BN, jnp.full((rows, 1), end), method='reply')
   thought_B = thought.count_B + wait_B
-  tokens_BA, said_B, cut_B = _say(model, params, carry, logits_B1V[:, 0], thought_B, stop, longest)
+  tokens_BA, said_B, cut_B = _say(model, params, carry, logits_B1V[:, 0], thought_B, end, stop, longest, ends)
   return Answers(tokens_BA, said_B, thought_B, stilled_B, cut_B, *seen)
 
 
@@ -127,24 +130,30 @@ def _think(model, params, carry, thought, thoughts_B, still):
   return carry, thought, seen, stilled_B
 
 
-def _say(model, params, carry, logits_BV, thoughts_B, stop, longest):
+def _say(model, params, carry, logits_BV, thoughts_B, opening, stop, longest, ends):
   """The likeliest token after each other -> tokens_BA, said_B, cut_B."""
-  rows = len(logits_BV)
+  rows, (say, many) = len(logits_BV), ends or (-1, 0)
   tokens_BA = jnp.full((rows, longest), spans.NOTHING, jnp.int32)
+  # Tokens until the end of an answer, below 0 where only `stop` ends it.
+  left_B = jnp.full(rows, many if opening == say else -1)
   first_B = jnp.argmax(logits_BV, -1).astype(jnp.int32)
 
   def saying(loop):
-    a, _, _, going_B, _ = loop
+    a, _, _, _, going_B, _ = loop
     return (a < longest) & jnp.any(going_B)
 
   def body(loop):
-    a, carry, tokens_BA, going_B, next_B = loop
-    going_B &= next_B != stop
+    a, carry, tokens_BA, left_B, going_B, next_B = loop
     tokens_BA = tokens_BA.at[:, a].set(jnp.where(going_B, next_B, spans.NOTHING))
-    carry, logits_B1V = model.apply(params, carry, next_B[:, None], thoughts_B, going_B[:, None], method='go_on')
-    return a + 1, carry, tokens_BA, going_B, jnp.argmax(logits_B1V[:, 0], -1).astype(jnp.int32)
+    left_B = jnp.where(going_B, jnp.where(next_B == say, many, left_B - 1), left_B)
+    going_B &= left_B != 0
 
-  _, _, tokens_BA, going_B, next_B = jax.lax.while_loop(
-      saying, body, (0, carry, tokens_BA, jnp.ones(rows, bool), first_B))
-  going_B &= next_B != stop
-  return tokens_BA, jnp.sum(tokens_BA != spans.NOTHING, 1) + ~going_B, going_B
+    def read(carry):
+      carry, logits_B1V = model.apply(params, carry, next_B[:, None], thoughts_B, going_B[:, None], method='go_on')
+      return carry, jnp.argmax(logits_B1V[:, 0], -1).astype(jnp.int32)
+    carry, next_B = jax.lax.cond(jnp.any(going_B), read, lambda carry: (carry, next_B), carry)
+    return a + 1, carry, tokens_BA, left_B, going_B & (next_B != stop), next_B
+
+  _, _, tokens_BA, left_B, going_B, _ = jax.lax.while_loop(
+      saying, body, (0, carry, tokens_BA, left_B, first_B != stop, first_B))
+  return tokens_BA, jnp.sum(tokens_BA != spans.NOTHING, 1) + (~going_B & (left_B != 0)), going_B

@@ -4,8 +4,8 @@
 
 Stage s of a curriculum leaves out the first s steps and thinks s * per_step thoughts in their place, or `most`, where
 that is less; the last stage leaves out all steps (Hao et al. 2024, arXiv 2412.06769, section 3), and END as well if
-it is `direct`: SAY itself ends the thoughts then, and an answer takes a pass less. Other ways to learn are curricula
-too:
+it is `direct`: SAY itself ends the thoughts then, and an answer takes a pass less. Where every `answer` has as many
+tokens, none needs STOP, which is a pass less too. Other ways to learn are curricula too:
 
   steps in words, always        stages = 0
   answers alone, no thoughts    stages = 1, per_step = 0, stage_examples = 0
@@ -70,6 +70,7 @@ class Chains(interface.Base):
     per_step: Thoughts that take the place of a step; 0 for none.
     most: Thoughts of a row, however many steps they stand for; 0 for stages * per_step.
     direct: Whether SAY follows the thoughts at once where all steps are left out.
+    answer: Tokens of an answer, where all have as many: STOP does not follow them. 0 where it does.
     stage_examples: Training examples of each stage; 0 is at the last stage from the start.
     first_examples: The same for the stage that keeps all steps, which all others build upon; 0 for stage_examples.
     mix: Share of training examples that are of any stage, each as likely.
@@ -81,6 +82,7 @@ class Chains(interface.Base):
   per_step: int = 1
   most: int = 0
   direct: bool = False
+  answer: int = 0
   stage_examples: int = 0
   first_examples: int = 0
   mix: float = 0.0
@@ -90,7 +92,7 @@ class Chains(interface.Base):
   heldout_file: ClassVar[str] = ''
 
   def __post_init__(self):
-    whole = dict.fromkeys(('stages', 'per_step', 'most', 'stage_examples', 'first_examples'), 0)
+    whole = dict.fromkeys(('stages', 'per_step', 'most', 'answer', 'stage_examples', 'first_examples'), 0)
     for name, least in dict(question=2, rest=3, **whole).items():
       if getattr(self, name) < least:
         raise InputError(f'{self.name} needs {name} of {least} or more, not {getattr(self, name)}.')
@@ -139,6 +141,11 @@ class Chains(interface.Base):
     """The token after the thoughts of the last stage."""
     return self._opening(self.stages)
 
+  @property
+  def ends(self) -> tuple[int, int] | None:
+    """The token, and how many after it end an answer that has no STOP."""
+    return (SAY, self.answer) if self.answer else None
+
   def _opening(self, stage: int) -> int:
     return SAY if self.direct and stage == self.stages > 0 else END
 
@@ -164,7 +171,10 @@ class Chains(interface.Base):
     """The problem's row at a stage. Raises InputError where it does not fit."""
     last = stage == self.stages > 0
     steps = [] if last else problem.steps[stage:]
-    opening, says = self._opening(stage), [SAY, *problem.answer, STOP]
+    if self.answer and len(problem.answer) != self.answer:
+      raise InputError(f'An answer of {self.name} has {len(problem.answer)} tokens, and the task says that each has '
+                       f'{self.answer}: answer=0 has them end in a token of their own.')
+    opening, says = self._opening(stage), [SAY, *problem.answer, *([] if self.answer else [STOP])]
     rest = says if opening == SAY else [opening, *(token for step in steps for token in step), *says]
     tokens_T, targets_T = np.full(self.length, NOTHING, np.int32), np.zeros(self.length, np.int32)
     weights_T = np.zeros(self.length, np.float32)

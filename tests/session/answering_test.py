@@ -68,6 +68,28 @@ def test_an_answer_is_the_likeliest_by_whole_rows_and_the_same_alone(feed, thoug
     assert together.thoughts_B[b] == thoughts
 
 
+@pytest.mark.parametrize('ends', [(END, 2), (7, 1), (7, 2)])
+def test_an_answer_of_known_length_needs_no_stop(ends):
+  free, counted = answerer('pause')(questions()), answerer('pause', ends=ends)(questions())
+  ways = set()
+  for b in range(len(questions())):
+    said, way = counted_off(free.tokens_BA[b][free.tokens_BA[b] != NOTHING].tolist(), *ends, free.cut_B[b])
+    ways.add(way)
+    assert counted.tokens_BA[b].tolist() == said + [NOTHING] * (LONGEST - len(said))
+    assert counted.said_B[b] == len(said) + (way == 'stop') and counted.cut_B[b] == (way == 'cut')
+  assert 'counted' in ways and len(ways) > 1
+
+
+def counted_off(said, say, many, cut):
+  """What is left of an answer that the `many`-th token after the last `say` ends, and what ended it."""
+  left = many if say == END else None
+  for i, token in enumerate(said):
+    left = many if token == say else left and left - 1
+    if left == 0:
+      return said[:i + 1], 'counted'
+  return said, 'cut' if cut else 'stop'
+
+
 def test_the_subjects_answer_in_several_ways():
   """Else the test above would say little."""
   said = np.concatenate([answerer(feed)(questions()).said_B for feed in ('feedback', 'stream', 'pause', 'none')])

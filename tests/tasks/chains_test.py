@@ -55,6 +55,15 @@ def test_a_direct_task_says_its_answer_right_after_the_last_thought():
   assert One().right(PROBLEM, [SAY, 30]) and not One().right(PROBLEM, [30])
 
 
+def test_answers_of_one_length_have_no_stop():
+  task = One(direct=True, answer=1)
+  assert spans(task.example(PROBLEM, 3), task)[2:] == ([SAY], [30])
+  assert spans(task.example(PROBLEM, 2), task)[2:] == ([END, 23, 24, 25, SAY], [23, 24, 25, SAY, 30])
+  assert task.ends == (SAY, 1) and One().ends is None and task.right(PROBLEM, [30])
+  with pytest.raises(InputError, match='has 1 tokens, and the task says that each has 2'):
+    One(answer=2).example(PROBLEM, 0)
+
+
 def test_only_what_follows_a_token_of_the_rest_is_asked():
   task = One()
   example = task.example(PROBLEM, 1)
