@@ -39,3 +39,10 @@ def test_means_are_over_rows_and_tokens():
 
 def test_a_model_that_tells_nothing_has_no_telemetry():
   assert telemetry.watch(Tells(), None, None, dict(tokens_BT=None, reset_BT=None)) == {}
+
+
+def test_models_in_one_may_read_different_numbers_of_tokens():
+  sees, asks = dict(keep=jnp.ones((2, 6, 1))), dict(keep=jnp.full((2, 3, 1), 5.0).at[1, 2, 0].set(jnp.inf))
+  told = telemetry.watch(Tells(sees=sees, asks=asks), None, None, dict(tokens_BT=None, reset_BT=None))
+  np.testing.assert_allclose(told['keep'], [[np.inf], [1.0]])
+  assert told['nonfinite'] == np.float32(1 / 18)
