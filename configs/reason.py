@@ -3,8 +3,8 @@
   python -m launch.reason --config=configs/reason.py:prosqa --arms=cot,no_cot,none,pause,feedback,stream,state --seeds=3
 
 After the colon: prosqa, matched (its options equally far), small (matched, three hops in ten nodes), brief (small with
-five thoughts for its three steps, the answer right after them, and no token that ends it), prontoqa or arithmetic. One
-arm alone is a run like others: launch.train with configs/reason.py:small learns `feedback`.
+four thoughts for its three steps, and answers of one token that none ends), prontoqa or arithmetic. One arm alone is a
+run like others: launch.train with configs/reason.py:small learns `feedback`.
 """
 
 import ml_collections
@@ -17,7 +17,7 @@ SMALL = dict(kind='prosqa', hops=(3,), stages=3, per_step=2, question=48, rest=1
              graphs=3000)
 TASKS = dict(
     small=SMALL,
-    brief=SMALL | dict(most=5, direct=True, answer=1),
+    brief=SMALL | dict(most=4, answer=1),
     prosqa=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16),
     matched=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16, matched=True),
     prontoqa=dict(kind='prontoqa', stages=5),

@@ -14,7 +14,9 @@ from configs import _choices
 from latentmem import data, model, train
 
 CHOICES = ('objects', 'bits', 'rows', 'steps', 'lr')
-SIGHTING, QUESTION, QUESTIONS, WIDTH, LATENT = 6, 3, 6, 64, 32
+SIGHTING, QUESTION, QUESTIONS, WIDTH, LATENT, HEADS = 6, 3, 6, 64, 64, 2
+# Attention is soft at first: where it is sharp before it has found anything, no gradient tells it what to find.
+SHARP = 2.0
 
 
 def get_config(choice: str = '') -> ml_collections.ConfigDict:
@@ -26,14 +28,15 @@ def get_config(choice: str = '') -> ml_collections.ConfigDict:
   asks = dict(slots=2 * objects, opened=0, chunk=asked, conv=QUESTION, steps=3)
   agent = lambda remembers: dict(
       kind='decoder', width=WIDTH, layers=1, ff=2.0, tie=False, remat='none', scan=False, compose=dict(kind='plain'),
-      memory=dict(kind='slots', latent=LATENT, heads=4, policy='keep', compete='tokens') | remembers)
+      memory=dict(kind='slots', latent=LATENT, heads=HEADS, sharp_start=SHARP, policy='keep', compete='tokens')
+      | remembers)
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
-      model=model.fields('sharing', vocab=0, scene=scene, bits=int(chosen.get('bits', 4)), words=256,
+      model=model.fields('sharing', vocab=0, scene=scene, bits=int(chosen.get('bits', 2)), words=256,
                          perception=agent(sees), reasoning=agent(asks)),
       data=data.fields(dict(kind='task', task=dict(kind='scenes', objects=objects, colours=objects + 2,
                                                    fewest=min(2, objects), questions=QUESTIONS))),
-      train=train.fields(steps=int(chosen.get('steps', 4000)), rows=rows, length=scene + asked,
-                         learning_rate=float(chosen.get('lr', 1e-2)), warmup=100, evaluate_every=500, save_every=500),
+      train=train.fields(steps=int(chosen.get('steps', 3000)), rows=rows, length=scene + asked,
+                         learning_rate=float(chosen.get('lr', 3e-3)), warmup=100, evaluate_every=500, save_every=500),
       evaluate=train.evaluate_fields(rows=rows)))
