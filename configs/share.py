@@ -15,8 +15,6 @@ from latentmem import data, model, train
 
 CHOICES = ('objects', 'bits', 'rows', 'steps', 'lr')
 SIGHTING, QUESTION, QUESTIONS, WIDTH, LATENT, HEADS = 6, 3, 6, 64, 64, 2
-# Attention is soft at first: where it is sharp before it has found anything, no gradient tells it what to find.
-SHARP = 2.0
 
 
 def get_config(choice: str = '') -> ml_collections.ConfigDict:
@@ -28,8 +26,7 @@ def get_config(choice: str = '') -> ml_collections.ConfigDict:
   asks = dict(slots=2 * objects, opened=0, chunk=asked, conv=QUESTION, steps=3)
   agent = lambda remembers: dict(
       kind='decoder', width=WIDTH, layers=1, ff=2.0, tie=False, remat='none', scan=False, compose=dict(kind='plain'),
-      memory=dict(kind='slots', latent=LATENT, heads=HEADS, sharp_start=SHARP, policy='keep', compete='tokens')
-      | remembers)
+      memory=dict(kind='slots', latent=LATENT, heads=HEADS, policy='keep', compete='tokens') | remembers)
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),

@@ -1,4 +1,4 @@
-"""A task as a source: every example a document, drawn when it is needed.
+"""A task as a source: every example a document, or a few, drawn when it is needed.
 
 Example i is a pure function of (seed, i), so nothing is stored and any position can be returned to. An example longer
 than a batch's rows runs over several batches, from its row's first column; a shorter one is padded with weight 0.
@@ -104,12 +104,15 @@ class Task(source.Base):
       i, piece = step // pieces * rows + b, step % pieces
       start = piece * length
       out = dict(tokens_BT=np.zeros(length, np.int32), targets_BT=np.zeros(length, np.int32),
-                 weights_BT=np.zeros(length, np.float32), reset_BT=np.zeros(length, bool),
-                 position_BT=np.arange(start, start + length, dtype=np.int32))
-      out['reset_BT'][0] = piece == 0
+                 weights_BT=np.zeros(length, np.float32))
+      begins = (0,)
       if examples is None or i < examples:
-        for name, whole_T in zip(('tokens_BT', 'targets_BT', 'weights_BT'), draw(i)):
+        *wholes, begins = draw(i)
+        for name, whole_T in zip(out, wholes):
           part = whole_T[start:start + length]
           out[name][:len(part)] = part
-      return out
+      place_T = np.arange(start, start + length)
+      document_T = np.searchsorted(begins, place_T, side='right') - 1
+      position_T = (place_T - np.asarray(begins)[document_T]).astype(np.int32)
+      return out | dict(reset_BT=position_T == 0, position_BT=position_T)
     return row

@@ -52,7 +52,8 @@ class Slots(interface.Base):
     policy: Where more would be opened than are free: 'keep', 'merge' or 'evict', as in `ops.slot_growth`.
     compete: 'slots' or 'tokens', as in `ops.slots`.
     inner: Width inside of what combines; 0 takes M.
-    sharp_start: How sharp attention to slots is at the start of training: the score of what matches exactly.
+    sharp_start: How sharp attention is at the start of training: the score of what matches exactly. Soft finds first
+      and sharpens then; sharp from the start, it looks at a slot drawn by lot and hardly a gradient tells of others.
     keep_start, write_start, settle_start: The gates of a step, of a write and of settling at the start of training.
     fade: What is left of a slot's use after a chunk; the least used are evicted.
   """
@@ -67,7 +68,7 @@ class Slots(interface.Base):
   policy: str = 'evict'
   compete: str = 'slots'
   inner: int = 0
-  sharp_start: float = 8.0
+  sharp_start: float = 2.0
   keep_start: float = 0.5
   write_start: float = 0.1
   settle_start: float = 0.05

@@ -56,18 +56,26 @@ class Dialogue(interface.Base):
   Attributes:
     turns: Of user and assistant together, even.
     holders: How many there are in a dialogue, 2 or more, each with a topic of every kind.
+    about: Topics that are told of, drawn from these; 0 for all.
     questions: Of the last turns of the user, no more than topics.
     gap: Turns between what is told and what is asked, even, at least.
+    parts: Training rows are one dialogue, or 2, 4, ... up to so many short ones of other persons each, as often. With
+      little told it is easy to find, and what a value is can be learned before how the right one is found.
   """
 
   turns: int = 64
   holders: int = 2
+  about: int = 0
   questions: int = 6
   gap: int = 24
+  parts: int = 1
 
   def __post_init__(self):
     if not 2 <= self.holders <= min(len(HOLDERS), len(KINDS['home']) // 4):
       raise InputError(f'dialogue takes 2 to {min(len(HOLDERS), len(KINDS["home"]) // 4)} holders, not {self.holders}.')
+    if not 0 <= self.about <= self.holders * len(KINDS):
+      raise InputError(f'{self.holders} holders of dialogue have {self.holders * len(KINDS)} topics; it got '
+                       f'about={self.about}.')
     if not 1 <= self.questions <= self.topics:
       raise InputError(f'dialogue asks at most once about each of {self.topics} topics, not {self.questions} times.')
     least = 2 * (2 * self.topics + self.questions) + self.gap
@@ -75,10 +83,13 @@ class Dialogue(interface.Base):
       raise InputError(f'dialogue takes even numbers of turns and of gap, and {least} turns or more for '
                        f'{self.topics} topics, {self.questions} questions and a gap of {self.gap}; it got '
                        f'turns={self.turns}.')
+    if self.parts < 1 or self.parts & self.parts - 1 or self.turns % (2 * self.parts) or self.turns < 8 * self.parts:
+      raise InputError(f'dialogue takes 1, 2, 4, ... parts of 8 turns or more; it got parts={self.parts} of '
+                       f'turns={self.turns}.')
 
   @property
   def topics(self) -> int:
-    return self.holders * len(KINDS)
+    return self.about or self.holders * len(KINDS)
 
   @property
   def vocab(self) -> int:
@@ -92,15 +103,28 @@ class Dialogue(interface.Base):
   def chance(self) -> float:
     return 1 / OPTIONS
 
+  def hardest(self):
+    return dataclasses.replace(self, parts=1)
+
   def draw(self, rng):
     return self._example(rng, heldout=True)
 
   def draw_at(self, rng, i):
-    return self._example(rng, heldout=False)
+    parts = 2 ** int(rng.integers(self.parts.bit_length()))
+    short = self._short(parts)
+    return interface.joined([short._example(rng, heldout=False) for _ in range(parts)])
+
+  def _short(self, parts: int) -> 'Dialogue':
+    """The task whose dialogues are such a part of a row."""
+    turns = self.turns // parts
+    topics = min(self.topics, turns // 8)
+    shorter = dict(turns=turns, about=topics, questions=topics, gap=0) if parts > 1 else {}
+    return dataclasses.replace(self, parts=1, **shorter)
 
   def _example(self, rng, heldout: bool) -> interface.Example:
     holders = [HOLDERS[i] for i in rng.permutation(len(HOLDERS))[:self.holders]]
     topics = list(itertools.product(range(self.holders), KINDS))
+    topics = [topics[i] for i in rng.permutation(len(topics))[:self.topics]]
     early, later = {}, {}
     for kind in KINDS:
       for h, (first, second) in enumerate(pairs(rng, len(KINDS[kind]), self.holders, heldout)):

@@ -1,5 +1,7 @@
 """A task's batches are its examples, whole or in pieces; held-out ones are nobody's training examples."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,18 @@ def test_a_long_example_runs_over_several_batches(length, pieces):
         assert not whole_T[32:].any()
     for i, part in enumerate(parts):
       assert part['reset_BT'].sum() == (3 if i == 0 else 0) and part['position_BT'][0, 0] == i * length
+
+
+def test_several_documents_of_an_example_begin_where_it_says(monkeypatch):
+  kind = tasks.find('recall')
+  draw = kind.draw
+  monkeypatch.setattr(kind, 'draw', lambda self, rng: draw(self, rng)._replace(begins=(0, 8, 24)))
+  batch = next(make().train(rows=2, length=32, seed=7))
+  first, second = itertools.islice(make().train(rows=2, length=16, align=8, seed=7), 2)
+  place_T = np.concatenate([np.arange(8), np.arange(16), np.arange(8)])
+  for name, want_T in dict(position_BT=place_T, reset_BT=place_T == 0).items():
+    np.testing.assert_array_equal(batch[name], np.tile(want_T, (2, 1)))
+    np.testing.assert_array_equal(np.concatenate([first[name], second[name]], 1), batch[name])
 
 
 def test_a_long_example_is_drawn_once(monkeypatch):

@@ -1,11 +1,13 @@
 """Dialogues: an answer is the last value that was told of a topic, and no rule without that knows it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from latentmem import tasks
 from latentmem.base.errors import InputError
-from latentmem.tasks import dialogue
+from latentmem.tasks import dialogue, interface
 from latentmem.tasks.dialogue import KINDS, TURN
 
 FIELDS = [dict(), dict(turns=80, holders=3, questions=4, gap=20), dict(turns=36, questions=1, gap=10)]
@@ -55,6 +57,33 @@ def test_the_answer_is_the_last_that_was_told_of_a_topic(fields, training):
       assert {VALUES[option] for option in options} == {topic[1]}
       assert all([value for _, value, _ in mentions].count(option) == 1 for option in options)
       assert turn - max(i for i, _, _ in mentions) > task.gap
+
+
+def dialogues_of(task, example):
+  """The short dialogues of a training row, each a task and an example of its own."""
+  for begin, end in zip(example.begins, [*example.begins[1:], len(example.tokens_T)]):
+    part = dataclasses.replace(task, turns=(end - begin) // TURN, parts=1, about=1, questions=1, gap=0)
+    yield part, interface.Example(*(whole_T[begin:end] for whole_T in example[:3]))
+
+
+def test_training_rows_may_be_short_dialogues_of_which_each_is_about_its_own_persons():
+  task, plain = tasks.make('dialogue', parts=8), tasks.make('dialogue')
+  assert task.hardest() == plain
+  for eased, example in zip(drawn(task, 3), drawn(plain, 3)):
+    np.testing.assert_array_equal(eased.tokens_T, example.tokens_T)
+  counts, about = set(), {1: 6, 2: 4, 4: 2, 8: 1}
+  for example in drawn(task, 40, training=True):
+    counts.add(len(example.begins))
+    assert len(example.tokens_T) == task.length
+    for part, alone in dialogues_of(task, example):
+      turns = turns_of(part, alone)
+      mentions, found = mentions_of(turns), questions_of(part, alone)
+      assert len(turns) * len(example.begins) == task.turns
+      assert len({topic for _, _, topic, _ in found}) == len(found) == about[len(example.begins)]
+      for _, options, topic, right in found:
+        told = [value for _, value, of in mentions if of == topic]
+        assert right == told[-1] and set(told) <= set(options) and len(set(options)) == 4
+  assert counts == set(about)
 
 
 def test_rules_that_do_not_know_what_was_told_of_whom_are_right_in_one_of_four():
@@ -114,7 +143,7 @@ def test_pairs_are_even_over_both_values():
 @pytest.mark.parametrize('fields, says', [
     (dict(turns=63), 'turns=63'), (dict(turns=58), '60 turns or more'), (dict(gap=3), 'even'),
     (dict(holders=1), 'not 1'), (dict(holders=4), '2 to 3 holders'), (dict(questions=7), 'not 7'),
-    (dict(questions=0), 'not 0')])
+    (dict(questions=0), 'not 0'), (dict(about=7), 'about=7'), (dict(parts=3), 'parts=3'), (dict(parts=16), 'parts=16')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('dialogue', **fields)
