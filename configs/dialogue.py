@@ -15,10 +15,10 @@ from latentmem import data, memory, model, train
 
 CHOICES = ('rows', 'steps', 'lr')
 TURNS, TURN, GAP, WINDOW, LAYERS, WIDTH = 64, 8, 24, 72, 2, 64
-# A chunk is an exchange, which opens a slot; a convolution sees from 'now' to the topic.
+# A chunk of slots is an exchange, which opens one; a convolution sees a question's options, holder and kind.
 HELD = dict(
-    slots=dict(chunk=2 * TURN, slots=TURNS // 2, opened=1, conv=6, heads=1, steps=2, policy='keep', compete='tokens'),
-    titans=dict(chunk=8 * TURN, heads=1, head_width=32, expansion=1, conv=6, forget_to='start', forget_start=0.001),
+    slots=dict(chunk=2 * TURN, slots=TURNS // 2, opened=1, conv=7, heads=1, steps=2, policy='keep', compete='tokens'),
+    titans=dict(chunk=8 * TURN, heads=1, head_width=32, expansion=1, conv=7, forget_to='start', forget_start=0.001),
 )
 
 
@@ -27,14 +27,15 @@ def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
   rows = int(chosen.get('rows', 16))
   mixes = dict(compose=dict(kind='attention', heads=2, window=WINDOW, conv=3), memory=dict(kind='none'))
   if kind != 'attention':
-    held = HELD.get(kind) or memory.known_fields(kind, chunk=8 * TURN, heads=1, conv=6)
+    held = HELD.get(kind) or memory.known_fields(kind, chunk=8 * TURN, heads=1, conv=7)
     mixes = dict(compose=dict(kind='plain'), memory=dict(kind=kind) | held)
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=0, width=WIDTH, layers=1 if kind == 'slots' else LAYERS, ff=0.0, tie=False,
                          remat='none', scan=False, **mixes),
-      data=data.fields(dict(kind='task', task=dict(kind='dialogue', turns=TURNS, gap=GAP))),
-      train=train.fields(steps=int(chosen.get('steps', 3000)), rows=rows, length=TURNS * TURN,
-                         learning_rate=float(chosen.get('lr', 1e-2)), warmup=50, save_every=500, evaluate_every=500),
+      data=data.fields(dict(kind='task', task=dict(kind='dialogue', turns=TURNS, gap=GAP, parts=8))),
+      train=train.fields(steps=int(chosen.get('steps', 1500)), rows=rows, length=TURNS * TURN,
+                         learning_rate=float(chosen.get('lr', 3e-3)), warmup=50, accumulate=4, save_every=500,
+                         evaluate_every=250),
       evaluate=train.evaluate_fields(rows=rows)))

@@ -78,6 +78,6 @@ def draw(rows: list[dict], rules: dict[str, float], title: str) -> Figure:
       axes.axhline(score, color='0.6', linewidth=1, linestyle=':')
       axes.annotate(name, (1, score), xycoords=('axes fraction', 'data'), ha='right', va='bottom', color='0.4')
     axes.set(xlabel='million operations an answer, after the question', ylabel='share of right answers', title=title,
-             xscale='log')
+             xlim=(0, 1.15 * max(row['after'] for row in rows)))
     axes.yaxis.set_major_formatter('{x:.0%}')
   return figure
