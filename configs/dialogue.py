@@ -6,7 +6,10 @@
 
 After the colon, joined by commas: slots, titans, attention or any memory; and rows=, steps= and lr= as wanted. Chance
 is one of four (`tasks.dialogue`). Two layers of attention reach 144 tokens back, a value lies 192 or more back.
+Training rows are whole dialogues, or two, four or eight short ones, which a chunk of any memory here can tell apart.
 """
+
+import math
 
 import ml_collections
 
@@ -36,6 +39,6 @@ def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
                          remat='none', scan=False, **mixes),
       data=data.fields(dict(kind='task', task=dict(kind='dialogue', turns=TURNS, gap=GAP, parts=8))),
       train=train.fields(steps=int(chosen.get('steps', 1500)), rows=rows, length=TURNS * TURN,
-                         learning_rate=float(chosen.get('lr', 3e-3)), warmup=50, accumulate=4, save_every=500,
-                         evaluate_every=250),
+                         learning_rate=float(chosen.get('lr', 3e-3)), warmup=50,
+                         accumulate=math.gcd(4, rows), save_every=500, evaluate_every=250),
       evaluate=train.evaluate_fields(rows=rows)))

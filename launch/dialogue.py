@@ -17,7 +17,6 @@ import numpy as np
 from latentmem.bank import store
 from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.data.task import HELDOUT
 from latentmem.session.session import Session
 from latentmem.tasks import dialogue
 from latentmem.train import checkpoint
@@ -41,7 +40,7 @@ def main():
     raise InputError("launch.dialogue takes a run of the task 'dialogue', a dialogue or more, and restarts from 0 on.")
   params = checkpoint.load_params(run.path)[1]
   fresh = Session(built.model, params, PIECE)
-  asked = [built.source.example(HELDOUT, built.source.heldout_seed, i) for i in range(_DIALOGUES.value)]
+  asked = [built.source.heldout_example(i) for i in range(_DIALOGUES.value)]
   cuts = np.linspace(0, built.source.asks.length, _RESTARTS.value + 2).astype(int).tolist()
   bank = store.Bank(run.path / 'dialogues')
   said_in = lambda part: run.path / f'dialogue-{part}.json'

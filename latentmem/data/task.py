@@ -1,4 +1,4 @@
-"""A task as a source: every example a document, or a few, drawn when it is needed.
+"""A task as a source: every example a document, drawn when it is needed.
 
 Example i is a pure function of (seed, i), so nothing is stored and any position can be returned to. An example longer
 than a batch's rows runs over several batches, from its row's first column; a shorter one is padded with weight 0.
@@ -71,20 +71,24 @@ class Task(source.Base):
     return dict(kind='task', vocab=self.vocab, fingerprint=self.fingerprint, task=self.task,
                 heldout=dict(documents=self.heldout_examples))
 
-  def example(self, domain: int, seed: int, i: int) -> interface.Example:
-    """Example i of a stream (TRAIN or HELDOUT)."""
+  def documents(self, domain: int, seed: int, i: int) -> list[interface.Example]:
+    """Row i of a stream (TRAIN or HELDOUT): one example, or in training as many as the task puts there."""
     rng = np.random.default_rng((domain, seed, i))
-    return self.asks.draw_at(rng, i) if domain == TRAIN else self.hardest.draw(rng)
+    return self.asks.documents_at(rng, i) if domain == TRAIN else [self.hardest.draw(rng)]
+
+  def heldout_example(self, i: int) -> interface.Example:
+    """Held-out example i."""
+    return self.documents(HELDOUT, self.heldout_seed, i)[0]
 
   def train(self, rows, length, align=1, seed=0, shard=0, shards=1, start=0):
     pipeline.check_seed(seed)
     self._check(length, align)
-    return pipeline.endless(self._rows(TRAIN, seed, rows, length, None), rows, shard, shards, start)
+    return pipeline.endless(self._rows(TRAIN, seed, rows, length, align, None), rows, shard, shards, start)
 
   def heldout(self, rows, length, align=1, shard=0, shards=1):
     self._check(length, align)
     steps = math.ceil(self.heldout_examples / rows) * self._pieces(length)
-    row = self._rows(HELDOUT, self.heldout_seed, rows, length, self.heldout_examples)
+    row = self._rows(HELDOUT, self.heldout_seed, rows, length, align, self.heldout_examples)
     return pipeline.Batches(row, steps, rows, shard, shards)
 
   def _check(self, length, align):
@@ -94,25 +98,29 @@ class Task(source.Base):
   def _pieces(self, length) -> int:
     return math.ceil(self.asks.length / max(length, 1))
 
-  def _rows(self, domain, seed, rows, length, examples):
+  def _rows(self, domain, seed, rows, length, align, examples):
     """The stream of rows; `examples` None is endless, else rows beyond it are blank."""
     pieces = self._pieces(length)
-    # A row's pieces follow `rows` calls apart, so this draws each example once.
-    draw = functools.lru_cache(maxsize=rows if pieces > 1 else 1)(functools.partial(self.example, domain, seed))
+    # A row's pieces follow `rows` calls apart, so this draws each of them once.
+    draw = functools.lru_cache(maxsize=rows if pieces > 1 else 1)(functools.partial(self.documents, domain, seed))
 
     def row(step, b):
       i, piece = step // pieces * rows + b, step % pieces
       start = piece * length
       out = dict(tokens_BT=np.zeros(length, np.int32), targets_BT=np.zeros(length, np.int32),
                  weights_BT=np.zeros(length, np.float32))
-      begins = (0,)
+      begins = np.zeros(1, int)
       if examples is None or i < examples:
-        *wholes, begins = draw(i)
-        for name, whole_T in zip(out, wholes):
-          part = whole_T[start:start + length]
+        drawn = draw(i)
+        begins = np.cumsum([0, *(len(example.tokens_T) for example in drawn[:-1])])
+        if any(begin % align for begin in begins):
+          raise InputError(f'Documents of a row begin at {begins.tolist()}, and the model reads in chunks: each must '
+                           f'be a multiple of {align}.')
+        for name, parts in zip(out, zip(*drawn)):
+          part = np.concatenate(parts)[start:start + length]
           out[name][:len(part)] = part
       place_T = np.arange(start, start + length)
       document_T = np.searchsorted(begins, place_T, side='right') - 1
-      position_T = (place_T - np.asarray(begins)[document_T]).astype(np.int32)
+      position_T = (place_T - begins[document_T]).astype(np.int32)
       return out | dict(reset_BT=position_T == 0, position_BT=position_T)
     return row

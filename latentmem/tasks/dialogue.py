@@ -110,9 +110,12 @@ class Dialogue(interface.Base):
     return self._example(rng, heldout=True)
 
   def draw_at(self, rng, i):
+    return self._example(rng, heldout=False)
+
+  def documents_at(self, rng, i):
     parts = 2 ** int(rng.integers(self.parts.bit_length()))
     short = self._short(parts)
-    return interface.joined([short._example(rng, heldout=False) for _ in range(parts)])
+    return [short.draw_at(rng, i) for _ in range(parts)]
 
   def _short(self, parts: int) -> 'Dialogue':
     """The task whose dialogues are such a part of a row."""

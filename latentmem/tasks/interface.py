@@ -2,8 +2,8 @@
 
 B batch (rows), T tokens.
 
-A drawn example is a document, or several that are read one after another: nothing is seen from before the one a token
-is in. A row of a batch holds an example or a piece of one; `reset_BT` says where a document begins.
+A drawn example is a document: it begins at its first token and nothing before it is seen. A row of a batch holds
+an example or a piece of one, in training several short ones if the task says so; `reset_BT` says where each begins.
 """
 
 import dataclasses
@@ -19,20 +19,11 @@ class Example(NamedTuple):
     tokens_T: What is read, int32.
     targets_T: What should be said at each token, int32; means nothing where the weight is 0.
     weights_T: 1 where an answer is asked for, float32.
-    begins: Where its documents begin, in their order; a memory in chunks takes multiples of its chunk.
   """
 
   tokens_T: np.ndarray
   targets_T: np.ndarray
   weights_T: np.ndarray
-  begins: tuple[int, ...] = (0,)
-
-
-def joined(examples: list[Example]) -> Example:
-  """Examples one after another, each from its own documents."""
-  starts = np.cumsum([0, *(len(example.tokens_T) for example in examples)]).tolist()
-  begins = tuple(start + begin for start, example in zip(starts, examples) for begin in example.begins)
-  return Example(*(np.concatenate(arrays) for arrays in zip(*(example[:3] for example in examples))), begins)
 
 
 class Scorer:
@@ -97,6 +88,10 @@ class Base:
   def draw_at(self, rng: np.random.Generator, i: int) -> Example:
     """Training example number i; a task that grows harder while it is learned says how here."""
     return self.draw(rng)
+
+  def documents_at(self, rng: np.random.Generator, i: int) -> list[Example]:
+    """Training row number i: examples that follow one another in it, no more than `length` tokens together."""
+    return [self.draw_at(rng, i)]
 
   def hardest(self) -> 'Base':
     """The task that held-out examples are of: this one, unless training varies how hard it is."""

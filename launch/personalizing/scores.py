@@ -8,7 +8,6 @@ import time
 import numpy as np
 
 from latentmem.base.errors import InputError
-from latentmem.data.task import HELDOUT
 from latentmem.train import evaluate
 from launch.personalizing import reading, wording
 
@@ -90,6 +89,6 @@ def _by_person(source) -> dict[int, list]:
   """Held-out examples of each person."""
   found = {}
   for i in range(source.heldout_examples):
-    example = source.example(HELDOUT, source.heldout_seed, i)
+    example = source.heldout_example(i)
     found.setdefault(int(example.tokens_T[0]) - source.asks.vocab, []).append(example)
   return found

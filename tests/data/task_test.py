@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from latentmem import data, tasks
+from latentmem import data
 from latentmem.base.errors import InputError
 from latentmem.data import task as task_source
+from latentmem.tasks import interface
 
 RECALL = dict(kind='recall', vocab=64, length=32, pairs=4)
 
@@ -22,7 +23,7 @@ def test_examples_come_in_order_one_a_row():
   for step in range(3):
     batch = next(iterator)
     for b in range(4):
-      example = source.example(task_source.TRAIN, 7, 4 * step + b)
+      example = source.documents(task_source.TRAIN, 7, 4 * step + b)[0]
       for name, want_T in zip(('tokens_BT', 'targets_BT', 'weights_BT'), example):
         np.testing.assert_array_equal(batch[name][b], want_T)
     assert batch['reset_BT'][:, 0].all() and batch['reset_BT'].sum() == 4
@@ -36,7 +37,7 @@ def test_a_long_example_runs_over_several_batches(length, pieces):
   for n in range(2):
     parts = [next(iterator) for _ in range(pieces)]
     for b in range(3):
-      example = source.example(task_source.TRAIN, 7, 3 * n + b)
+      example = source.documents(task_source.TRAIN, 7, 3 * n + b)[0]
       for name, want_T in zip(('tokens_BT', 'targets_BT', 'weights_BT'), example):
         whole_T = np.concatenate([p[name][b] for p in parts])
         np.testing.assert_array_equal(whole_T[:32], want_T)
@@ -45,24 +46,40 @@ def test_a_long_example_runs_over_several_batches(length, pieces):
       assert part['reset_BT'].sum() == (3 if i == 0 else 0) and part['position_BT'][0, 0] == i * length
 
 
-def test_several_documents_of_an_example_begin_where_it_says(monkeypatch):
-  kind = tasks.find('recall')
-  draw = kind.draw
-  monkeypatch.setattr(kind, 'draw', lambda self, rng: draw(self, rng)._replace(begins=(0, 8, 24)))
-  batch = next(make().train(rows=2, length=32, seed=7))
-  first, second = itertools.islice(make().train(rows=2, length=16, align=8, seed=7), 2)
+def cut(source, *places):
+  """A source whose training rows are examples cut in documents."""
+  draw = source.asks.draw
+
+  def documents_at(rng, i):
+    pieces = zip(*(np.split(whole_T, places) for whole_T in draw(rng)))
+    return [interface.Example(*piece) for piece in pieces]
+  object.__setattr__(source.asks, 'documents_at', documents_at)
+  return source
+
+
+def test_several_documents_of_a_row_begin_where_the_one_before_ends():
+  batch, whole = (next(source.train(rows=2, length=32, align=8, seed=7)) for source in (cut(make(), 8, 24), make()))
+  first, second = itertools.islice(cut(make(), 8, 24).train(rows=2, length=16, align=8, seed=7), 2)
   place_T = np.concatenate([np.arange(8), np.arange(16), np.arange(8)])
   for name, want_T in dict(position_BT=place_T, reset_BT=place_T == 0).items():
     np.testing.assert_array_equal(batch[name], np.tile(want_T, (2, 1)))
+  for name in batch:
     np.testing.assert_array_equal(np.concatenate([first[name], second[name]], 1), batch[name])
+  for name in ('tokens_BT', 'targets_BT', 'weights_BT'):
+    np.testing.assert_array_equal(batch[name], whole[name])
 
 
-def test_a_long_example_is_drawn_once(monkeypatch):
-  drawn = []
-  kind = tasks.find('recall')
-  draw = kind.draw
-  monkeypatch.setattr(kind, 'draw', lambda self, rng: drawn.append(1) or draw(self, rng))
-  assert len(list(make(heldout_examples=6).heldout(rows=3, length=8))) == 8 and len(drawn) == 6
+def test_a_document_that_begins_within_a_chunk_is_refused():
+  with pytest.raises(InputError, match='begin at .0, 8, 24., .* multiple of 16'):
+    next(cut(make(), 8, 24).train(rows=2, length=32, align=16, seed=7))
+
+
+def test_a_long_example_is_drawn_once():
+  source, drawn = make(heldout_examples=6), []
+  draw = source.hardest.draw
+  # Of this source alone: others may still be read ahead.
+  object.__setattr__(source.hardest, 'draw', lambda rng: drawn.append(1) or draw(rng))
+  assert len(list(source.heldout(rows=3, length=8))) == 8 and len(drawn) == 6
 
 
 def test_a_short_example_is_padded():

@@ -10,7 +10,6 @@ from configs import personal as config_file
 from latentmem import data, personal
 from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.data.task import HELDOUT
 from latentmem.personal.writer import Writer
 from latentmem.tasks import persona_words as words
 from launch import parts
@@ -131,7 +130,7 @@ def test_swapping_gives_each_question_to_another_family(base):
 def test_the_base_reads_a_history_as_if_it_were_one_row(base):
   """In pieces, and lent to many questions: against the base reading history and question at once."""
   source = arms.build(config_of(), 'lpm', base).source
-  examples = [source.example(HELDOUT, 0, i) for i in range(20)]
+  examples = [source.heldout_example(i) for i in range(20)]
   u = int(examples[0].tokens_T[0]) - source.asks.vocab
   mine = [e for e in examples if e.tokens_T[0] == examples[0].tokens_T[0]][:3]
   told_T = source.asks.person(u).history(176).tokens_T

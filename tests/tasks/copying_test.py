@@ -12,7 +12,7 @@ def test_the_answer_is_the_symbols_in_order(selective):
   task = tasks.make('copying', vocab=10, length=40, symbols=6, selective=selective)
   places = np.zeros(34, int)
   for i in range(200):
-    tokens_T, targets_T, weights_T, _ = task.draw(np.random.default_rng(i))
+    tokens_T, targets_T, weights_T = task.draw(np.random.default_rng(i))
     stretch_T = tokens_T[:34]
     at = np.flatnonzero(stretch_T)
     places[at] += 1

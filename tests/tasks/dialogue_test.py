@@ -7,7 +7,7 @@ import pytest
 
 from latentmem import tasks
 from latentmem.base.errors import InputError
-from latentmem.tasks import dialogue, interface
+from latentmem.tasks import dialogue
 from latentmem.tasks.dialogue import KINDS, TURN
 
 FIELDS = [dict(), dict(turns=80, holders=3, questions=4, gap=20), dict(turns=36, questions=1, gap=10)]
@@ -59,27 +59,21 @@ def test_the_answer_is_the_last_that_was_told_of_a_topic(fields, training):
       assert turn - max(i for i, _, _ in mentions) > task.gap
 
 
-def dialogues_of(task, example):
-  """The short dialogues of a training row, each a task and an example of its own."""
-  for begin, end in zip(example.begins, [*example.begins[1:], len(example.tokens_T)]):
-    part = dataclasses.replace(task, turns=(end - begin) // TURN, parts=1, about=1, questions=1, gap=0)
-    yield part, interface.Example(*(whole_T[begin:end] for whole_T in example[:3]))
-
-
 def test_training_rows_may_be_short_dialogues_of_which_each_is_about_its_own_persons():
   task, plain = tasks.make('dialogue', parts=8), tasks.make('dialogue')
   assert task.hardest() == plain
   for eased, example in zip(drawn(task, 3), drawn(plain, 3)):
     np.testing.assert_array_equal(eased.tokens_T, example.tokens_T)
   counts, about = set(), {1: 6, 2: 4, 4: 2, 8: 1}
-  for example in drawn(task, 40, training=True):
-    counts.add(len(example.begins))
-    assert len(example.tokens_T) == task.length
-    for part, alone in dialogues_of(task, example):
-      turns = turns_of(part, alone)
-      mentions, found = mentions_of(turns), questions_of(part, alone)
-      assert len(turns) * len(example.begins) == task.turns
-      assert len({topic for _, _, topic, _ in found}) == len(found) == about[len(example.begins)]
+  for i in range(40):
+    row = task.documents_at(np.random.default_rng(i), i)
+    counts.add(len(row))
+    for example in row:
+      part = dataclasses.replace(task, turns=task.turns // len(row), parts=1, about=1, questions=1, gap=0)
+      turns = turns_of(part, example)
+      mentions, found = mentions_of(turns), questions_of(part, example)
+      assert len(example.tokens_T) * len(row) == task.length
+      assert len({topic for _, _, topic, _ in found}) == len(found) == about[len(row)]
       for _, options, topic, right in found:
         told = [value for _, value, of in mentions if of == topic]
         assert right == told[-1] and set(told) <= set(options) and len(set(options)) == 4

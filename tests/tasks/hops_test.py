@@ -56,7 +56,7 @@ def test_facts_come_in_any_order_and_answers_may_be_any_other_entity():
 
 def test_scores_are_told_by_hops_over_batches_that_cut_a_question():
   task = tasks.make('hops')
-  tokens, targets, weights = (np.stack(a) for a in zip(*(task.draw(np.random.default_rng(i))[:3] for i in range(3))))
+  tokens, targets, weights = (np.stack(a) for a in zip(*(task.draw(np.random.default_rng(i)) for i in range(3))))
   predicted = targets.copy()
   ends = np.flatnonzero(weights[0])
   predicted[0, ends[1]] = predicted[1, ends[5]] = -1  # two of the six questions of two hops

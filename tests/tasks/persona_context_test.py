@@ -37,7 +37,7 @@ def test_a_row_answers_its_questions(fields):
 
 def test_letters_are_asked_at_their_answer_mark_and_read_behind_it():
   task = tasks.make('persona_context')
-  tokens_T, targets_T, weights_T, _ = task.draw(np.random.default_rng(0))
+  tokens_T, targets_T, weights_T = task.draw(np.random.default_rng(0))
   at = np.flatnonzero(weights_T)
   assert (tokens_T[at] == words.NUMBER[words.ANSWER]).all()
   np.testing.assert_array_equal(tokens_T[at[:-1] + 1], targets_T[at[:-1]])
@@ -67,7 +67,7 @@ def test_histories_of_training_may_vary_in_length_and_be_learned():
 def test_open_questions_are_answered_in_words():
   closed, task = tasks.make('persona_context', questions=11), tasks.make('persona_context', questions=11, open=1.0)
   for i in range(10):
-    tokens_T, targets_T, weights_T, _ = task.draw_at(np.random.default_rng(i), i)
+    tokens_T, targets_T, weights_T = task.draw_at(np.random.default_rng(i), i)
     last, whole_T = np.flatnonzero(weights_T)[-1], np.append(tokens_T, words.NUMBER[words.NONE])
     whole_T[last + 1] = targets_T[last]
     said = words.spoken(whole_T).replace(' <none>', '').split(' <question> ')[1:]
@@ -92,7 +92,7 @@ def test_open_questions_are_answered_in_words():
 def test_dense_rows_are_full_of_questions(share):
   task, found = tasks.make('persona_context', history=1024, shortest=900, questions=2, open=share, dense=True), 0
   for i in range(5):
-    tokens_T, targets_T, weights_T, _ = task.draw_at(np.random.default_rng(i), i)
+    tokens_T, targets_T, weights_T = task.draw_at(np.random.default_rng(i), i)
     last = np.flatnonzero(weights_T)[-1]
     assert len(tokens_T) - last <= LONGEST + 2 and np.all(targets_T[weights_T > 0] != words.NUMBER[words.NONE])
     found += np.sum(tokens_T == words.NUMBER[words.QUESTION])

@@ -11,7 +11,7 @@ from latentmem.base.errors import InputError
 
 def draws(task, n, seed=0):
   """n examples, stacked: tokens_BT, targets_BT, weights_BT."""
-  return [np.stack(a) for a in zip(*(task.draw(np.random.default_rng((seed, i)))[:3] for i in range(n)))]
+  return [np.stack(a) for a in zip(*(task.draw(np.random.default_rng((seed, i))) for i in range(n)))]
 
 
 @pytest.mark.parametrize('fields', [

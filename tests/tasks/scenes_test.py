@@ -51,7 +51,7 @@ def answers_of(found, question, grid):
 def test_the_answer_is_what_the_scene_tells_and_no_other(fields):
   task = tasks.make('scenes', **fields)
   for i in range(60):
-    tokens, targets, weights, _ = task.draw(np.random.default_rng(i))
+    tokens, targets, weights = task.draw(np.random.default_rng(i))
     found, questions = seen(task, tokens)
     places = collections.Counter((m, *look[2:]) for (m, _), look in found.items())
     assert set(places.values()) == {1}, 'no two objects in one place'
@@ -86,7 +86,7 @@ def test_training_scenes_may_have_fewer_objects_and_held_out_ones_never():
   task = tasks.make('scenes', fewest=2, objects=4)
   sizes = []
   for i in range(150):
-    tokens, targets, weights, _ = task.draw_at(np.random.default_rng(i), i)
+    tokens, targets, weights = task.draw_at(np.random.default_rng(i), i)
     sightings = tokens[:task.scene].reshape(-1, 6)
     there = sightings[sightings[:, 0] != task.words.index('?')]
     assert (sightings == task.words.index('?')).all(1).sum() == len(sightings) - len(there)
@@ -103,7 +103,7 @@ def test_training_scenes_may_have_fewer_objects_and_held_out_ones_never():
 
 def test_scores_are_told_by_type_over_batches_that_cut_a_question():
   task = tasks.make('scenes', questions=12)
-  tokens, targets, weights = (np.stack(a) for a in zip(*(task.draw(np.random.default_rng(i))[:3] for i in range(3))))
+  tokens, targets, weights = (np.stack(a) for a in zip(*(task.draw(np.random.default_rng(i)) for i in range(3))))
   predicted, ends = targets.copy(), np.flatnonzero(weights[0])
   predicted[0, ends[1]] = predicted[1, ends[7]] = predicted[2, ends[9]] = -1  # side, side, went
   scorer = task.scorer()

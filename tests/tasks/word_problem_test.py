@@ -48,7 +48,7 @@ def test_every_token_asks_for_the_product_so_far(group, inputs):
   task = tasks.make('word_problem', group=group, length=20, inputs=inputs)
   forms, seen = matrices(group), set()
   for i in range(60):
-    tokens_T, targets_T, weights_T, _ = task.draw(np.random.default_rng(i))
+    tokens_T, targets_T, weights_T = task.draw(np.random.default_rng(i))
     seen |= set(tokens_T.tolist())
     product = np.eye(len(forms[0]))
     for token, target in zip(tokens_T, targets_T):
