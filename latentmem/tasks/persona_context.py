@@ -24,6 +24,9 @@ from latentmem.tasks import persona_words as words
 from latentmem.tasks.asks_persons import LONGEST
 
 FAMILIES = 2 ** 32
+# Tokens of what answers one question, however it is worded, with a date; a part is that twice.
+EVIDENCE = 72
+SHORTEST_PART = 2 * EVIDENCE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +40,9 @@ class PersonaContext(asks_persons.AsksPersons):
     history_weight: Weight in training of each token of the history but its first; 0 asks for the letters alone.
     open: Share of training questions that are open, of those types that can be.
     dense: Whether training rows are filled with questions, about any facts, some of them twice.
+    parts: Training rows are one person, or 2, 4, ... up to so many of whom little is told, as often; a half of what is
+      theirs asks about that. Options that nobody mentioned are easy to rule out, so that what is told can be read
+      before it is known where to look.
   """
 
   history: int = 1024
@@ -45,6 +51,7 @@ class PersonaContext(asks_persons.AsksPersons):
   history_weight: float = 0.0
   open: float = 0.0
   dense: bool = False
+  parts: int = 1
 
   def __post_init__(self):
     super().__post_init__()
@@ -55,6 +62,9 @@ class PersonaContext(asks_persons.AsksPersons):
     if shortest < least:
       raise InputError(f'The facts of a person of persona_context take up to {least} tokens of history, and the '
                        f'shortest has {shortest}; fewer facts take less.')
+    if self.parts < 1 or self.parts & self.parts - 1 or self.length // self.parts < SHORTEST_PART:
+      raise InputError(f'persona_context takes 1, 2, 4, ... parts of {SHORTEST_PART} tokens or more; it got '
+                       f'parts={self.parts} of {self.length}.')
     subjects = persona_questions.subjects(persons.Person(0, 0, self.size), kinds=self.types)
     most = len({group.name for _, group in subjects})
     if not 1 <= self.questions <= most:
@@ -66,7 +76,7 @@ class PersonaContext(asks_persons.AsksPersons):
     return self.history + self.questions * (LONGEST + 1) - 1
 
   def hardest(self):
-    return dataclasses.replace(self, shortest=0)
+    return dataclasses.replace(self, shortest=0, parts=1)
 
   def draw(self, rng):
     return self._example(rng, self.history)
@@ -75,20 +85,49 @@ class PersonaContext(asks_persons.AsksPersons):
     history = int(rng.integers(self.shortest, self.history + 1)) if self.shortest else self.history
     return self._example(rng, history, self.history_weight, self.open, self.dense)
 
-  def _example(self, rng, history, history_weight=0.0, share=0.0, dense=False):
-    number = int(rng.integers(person_facts.MEMBERS * FAMILIES))
-    person = persons.Person(0, number, self.size)
-    told = person.history(history)
-    room = self.length + 1 - len(told.tokens_T)
-    asked, opens = zip(*self._asked(person, person_facts.Draws(rng), room, share, dense))
-    return self.example(told, asked, history_weight, {i for i, is_open in enumerate(opens) if is_open})
+  def documents_at(self, rng, i):
+    parts = 2 ** int(rng.integers(self.parts.bit_length()))
+    if parts == 1:
+      return [self.draw_at(rng, i)]
+    return [self._short(rng, self.length // parts) for _ in range(parts)]
 
-  def _asked(self, person, draws, room, share, dense):
-    """Questions that have room, and whether each is open."""
+  def _person(self, rng) -> persons.Person:
+    return persons.Person(0, int(rng.integers(person_facts.MEMBERS * FAMILIES)), self.size)
+
+  def _example(self, rng, history, history_weight=0.0, share=0.0, dense=False):
+    person, draws = self._person(rng), person_facts.Draws(rng)
     if dense:
       questions = iter(functools.partial(persona_questions.draw, person, draws, kinds=self.types), None)
     else:
       questions = persona_questions.apart(person, self.questions, draws, self.types)
+    return self._row(person.history(history), questions, draws, self.length, history_weight, share)
+
+  def _short(self, rng, length: int) -> interface.Example:
+    """A person of whom only what answers a few questions is told."""
+    person, draws = self._person(rng), person_facts.Draws(rng)
+    few = 1 + draws.below(length // 2 // EVIDENCE)
+    first = [persona_questions.draw(person, draws, kinds=self.types) for _ in range(few)]
+    told = person.history(length // 2, frozenset(key for question in first for key in question.evidence))
+    questions = self._about(person, {question.group for question in first}, told.where.keys(), draws)
+    return self._row(told, questions, draws, length, self.history_weight, self.open)
+
+  def _about(self, person, groups, known, draws):
+    """Questions about these groups without end, all of which what is known answers."""
+    pairs = [pair for pair in persona_questions.subjects(person, kinds=self.types) if pair[1].name in groups]
+    while True:
+      kind, group = draws.pick(pairs)
+      question = persona_questions.drawn(person, group, kind, draws)
+      if known >= set(question.evidence):
+        yield question
+
+  def _row(self, told, questions, draws, length, history_weight, share):
+    """A history and as many of the questions as have room."""
+    room = length + 1 - len(told.tokens_T)
+    asked, opens = zip(*self._asked(questions, draws, room, share))
+    return self.example(told, asked, history_weight, {i for i, is_open in enumerate(opens) if is_open}, length)
+
+  def _asked(self, questions, draws, room, share):
+    """Questions that have room, and whether each is open."""
     for question in questions:
       is_open = share > 0 and question.kind in persona_questions.OPEN and draws.uniform() < share
       yield question, is_open
@@ -97,15 +136,19 @@ class PersonaContext(asks_persons.AsksPersons):
         return
 
   def example(self, history: persons.History, asked: list[persona_questions.Question], history_weight: float = 0.0,
-              opened: Collection[int] = ()) -> interface.Example:
-    """The row of a history and questions, those numbered in `opened` open. Raises InputError where it does not fit."""
+              opened: Collection[int] = (), length: int = 0) -> interface.Example:
+    """The row of a history and questions, those numbered in `opened` open, in so many tokens, or the task's own.
+
+    Raises InputError where it does not fit.
+    """
+    length = length or self.length
     parts = [_parts(question, i in opened) for i, question in enumerate(asked)]
     told, said = len(history.tokens_T), [token for ask, answer in parts for token in (*ask, *answer)]
-    if told + len(said) > self.length + 1:
-      raise InputError(f'A history of {told} tokens and questions of {len(said)} do not fit a row of {self.length}.')
-    row_T = np.full(self.length + 1, words.NUMBER[words.NONE], np.int32)
+    if told + len(said) > length + 1:
+      raise InputError(f'A history of {told} tokens and questions of {len(said)} do not fit a row of {length}.')
+    row_T = np.full(length + 1, words.NUMBER[words.NONE], np.int32)
     row_T[:told], row_T[told:told + len(said)] = history.tokens_T, said
-    weights_T = np.zeros(self.length, np.float32)
+    weights_T = np.zeros(length, np.float32)
     weights_T[:told - 1] = history_weight
     place = told
     for ask, answer in parts:

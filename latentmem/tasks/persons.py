@@ -134,26 +134,30 @@ class Person:
     return {f'{group.name}/{role}': value for group in self.groups(part)
             for role, value in enumerate(_told_values(group, self.member))}
 
-  def history(self, tokens: int = 1024) -> History:
+  def history(self, tokens: int = 1024, only: frozenset[str] = frozenset()) -> History:
     """All facts of the first part, in at most so many tokens and a few less. Raises InputError where that is too few.
 
-    What is returned is kept for the next call and not to be changed.
+    `only` are keys of facts: these are told, with those that must be told in one order with them, and no others, and
+    nothing is mentioned in small talk. What is returned is kept for the next call and not to be changed.
     """
-    return _history(self, 'first', tokens, 0)
+    return _history(self, 'first', tokens, 0, only)
 
   def later(self, turns: int = 1000) -> History:
     """So many turns, rounded up to a reply, that tell all facts of the later part and touch none of the first."""
-    return _history(self, 'later', 0, turns)
+    return _history(self, 'later', 0, turns, frozenset())
 
 
 @functools.lru_cache(maxsize=64)
-def _history(person: Person, part: str, tokens: int, turns: int) -> History:
+def _history(person: Person, part: str, tokens: int, turns: int, only: frozenset[str]) -> History:
   rng = np.random.default_rng((person.seed, person.number, 1 + PARTS.index(part), tokens, turns))
   draws = person_facts.Draws(rng)
-  strands = [strand for group in person.groups(part) for strand in person_facts.strands(group, person.member, draws)]
+  strands = [strand for group in person.groups(part)
+             for strand in person_facts.strands(group, person.member, draws)
+             if not only or any(fact.key in only for fact in strand)]
   facts = [(fact.words, draws.pick(REPLIES), fact.key) for strand in strands for fact in strand]
   # A fact told again in its change does not make its value likelier to be talked about.
-  known = [(group.subject, value) for group in person.groups(part) for value in _told_values(group, person.member)]
+  known = [(group.subject, value) for group in person.groups(part) for value in _told_values(group, person.member)
+           if not only]
   talk = _talk(draws, known, tokens - sum(map(_cost, facts)), len(facts), -(-turns // 2) - len(facts), tokens > 0)
   exchanges = _placed(rng, draws, strands, facts, talk)
   sessions = -(-len(exchanges) // IN_A_SESSION)

@@ -100,6 +100,29 @@ def test_dense_rows_are_full_of_questions(share):
   assert task.draw(np.random.default_rng(0)).weights_T.sum() == 2
 
 
+@pytest.mark.parametrize('share', [0.0, 0.5])
+def test_rows_of_several_persons_tell_of_each_what_is_asked_and_little_more(share):
+  task, counts, told = tasks.make('persona_context', questions=4, parts=8, open=share), [], []
+  for i in range(24):
+    row = task.documents_at(np.random.default_rng(i), i)
+    counts.append(len(row))
+    if len(row) == 1:
+      np.testing.assert_array_equal(row[0].weights_T[:900], 0)
+      continue
+    for example in row:
+      assert len(example.tokens_T) == task.length // len(row)
+      if share:
+        assert example.weights_T.sum() > 1
+        continue
+      history, asked = parted(example)
+      told.append(len(history.split()))
+      assert asked and told[-1] <= task.length // len(row) // 2
+      for question, options, right in asked:
+        assert persona_reader.answer(history, question, options) == right
+  assert set(counts) == {1, 2, 4, 8}
+  assert task.hardest() == tasks.make('persona_context', questions=4, open=share)
+
+
 def test_types_are_those_that_are_asked():
   task = tasks.make('persona_context', types=('suggest_new_ideas', 'recall_user_shared_facts'), questions=4)
   asked = [question.split()[0] for i in range(5) for question, *_ in parted(task.draw(np.random.default_rng(i)))[1]]
@@ -111,6 +134,7 @@ def test_types_are_those_that_are_asked():
     (dict(types=('suggest_new_ideas',), questions=3), 'asks 1 to 2 questions'),
     (dict(history=500), 'take up to [0-9]+ tokens of history, and the shortest has 500'),
     (dict(shortest=300), 'the shortest has 300'), (dict(shortest=1025), 'a shortest history up to history=1024'),
+    (dict(parts=3), 'parts=3'), (dict(parts=16), '144 tokens or more; it got parts=16'),
     (dict(history_weight=-1.0), 'history_weight >= 0'), (dict(open=1.5), 'a share of open questions')])
 def test_what_cannot_be_is_refused(chosen, message):
   with pytest.raises(InputError, match=message):
