@@ -48,6 +48,6 @@ def evaluations(run: records.Run) -> list[dict]:
 
 
 def answers(run: records.Run) -> dict:
-  """What `launch.reason` found, where it was run: `answers`, `knock_outs`."""
-  pages = {name: run.path / f'{name}.json' for name in ('answers', 'knock_outs')}
+  """What launchers found that ask a trained model: `answers`, `knock_outs`, `dialogue`."""
+  pages = {name: run.path / f'{name}.json' for name in ('answers', 'knock_outs', 'dialogue')}
   return {name: json.loads(page.read_text()) for name, page in pages.items() if page.exists()}

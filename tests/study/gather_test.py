@@ -42,8 +42,9 @@ def test_what_was_evaluated_comes_along(tmp_path):
 def test_what_was_answered_comes_along(tmp_path):
   path = finished(tmp_path / 'a')
   (tmp_path / 'a' / 'answers.json').write_text(json.dumps(dict(right=3)))
+  (tmp_path / 'a' / 'dialogue.json').write_text(json.dumps(dict(right=5)))
   score, = gather.gather([path], '', '', DAY)['scores']
-  assert score['answers'] == dict(right=3) and 'knock_outs' not in score
+  assert score['answers'] == dict(right=3) and score['dialogue'] == dict(right=5) and 'knock_outs' not in score
 
 
 def test_runs_of_two_commits_are_refused(tmp_path):
