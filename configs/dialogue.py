@@ -5,8 +5,8 @@
   python -m launch.dialogue --workdir=runs/dialogue-slots --restarts=4
 
 After the colon, joined by commas: slots, titans, attention or any memory; and rows=, steps= and lr= as wanted. Chance
-is one of four (`tasks.dialogue`). Two layers of attention reach 144 tokens back, a value lies 192 or more back.
-Training rows are whole dialogues, or two, four or eight short ones, which a chunk of any memory here can tell apart.
+is one of four (`tasks.dialogue`). Two layers of attention reach 146 tokens back, a value lies 192 or more back.
+Training rows are whole dialogues, or two, four or eight short ones, each a whole number of every memory's chunks.
 """
 
 import math

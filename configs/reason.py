@@ -3,8 +3,8 @@
   python -m launch.reason --config=configs/reason.py:prosqa --arms=cot,no_cot,none,pause,feedback,stream,state --seeds=3
 
 After the colon: prosqa, matched (its options equally far), small (matched, three hops in ten nodes), brief (small with
-four thoughts for its three steps, and answers of one token that none ends), prontoqa or arithmetic. One arm alone is a
-run like others: launch.train with configs/reason.py:small learns `feedback`.
+four thoughts for its three steps, and answers of one token with no STOP behind them), prontoqa or arithmetic. One arm
+alone is a run like others: launch.train with configs/reason.py:small learns `feedback`.
 """
 
 import ml_collections

@@ -1,6 +1,6 @@
 """Questions of one to four hops over ten stored facts, by slots that reason before they answer.
 
-  python -m launch.train --config=configs/slots.py:steps=3 --workdir=runs/hops
+  python -m launch.train --config=configs/slots.py:steps=3 --workdir=runs/hops-3
   python -m launch.train --config=configs/slots.py:none
 
 After the colon, joined by commas: slots (the default), none, or any memory; and steps= (R), rows=, train= and lr= as

@@ -5,7 +5,7 @@
 A part takes the sessions that the part before it put into a bank, the run's folder `dialogues`, reads on, answers what
 is asked, and puts them there as their next version; cuts fall anywhere, in the middle of a turn too. Then all is read
 once more without a restart. dialogue.json in the run's folder tells how often both are right, and how many answers are
-the same.
+the same; dialogue-<part>.json has the answers of each part.
 """
 
 import subprocess
@@ -18,7 +18,6 @@ from latentmem.bank import store
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.session.session import Session
-from latentmem.tasks import dialogue
 from latentmem.train import checkpoint
 from launch import parts, shell
 
@@ -33,24 +32,31 @@ PIECE = 64
 def main():
   logging.set_verbosity(logging.FATAL)
   if not _WORKDIR.value:
-    raise InputError('--workdir is missing; it names a run folder, as in --workdir=runs/dialogue.')
+    raise InputError('--workdir is missing; it names a run folder, as in --workdir=runs/dialogue-slots.')
   run = records.read(_WORKDIR.value)
-  built = parts.build(run.config)
-  if not isinstance(built.source.asks, dialogue.Dialogue) or _DIALOGUES.value < 1 or _RESTARTS.value < 0:
+  task = run.config['data'].get('task') or {}
+  if task.get('kind') != 'dialogue' or _DIALOGUES.value < 1 or _RESTARTS.value < 0:
     raise InputError("launch.dialogue takes a run of the task 'dialogue', a dialogue or more, and restarts from 0 on.")
+  said_in = lambda part: run.path / f'dialogue-{part}.json'
+  if _PART.value is None:
+    # Nothing is built before the parts have ended: an accelerator serves one process at a time.
+    for part in range(_RESTARTS.value + 1):
+      command = [sys.executable, '-m', 'launch.dialogue', f'--workdir={_WORKDIR.value}', f'--part={part}',
+                 f'--dialogues={_DIALOGUES.value}', f'--restarts={_RESTARTS.value}']
+      failed = subprocess.run(command).returncode
+      if failed:
+        sys.exit(failed)
+  elif not 0 <= _PART.value <= _RESTARTS.value:
+    raise InputError(f'With {_RESTARTS.value} restarts there are parts 0 to {_RESTARTS.value}, and no {_PART.value}.')
+  built = parts.build(run.config)
   params = checkpoint.load_params(run.path)[1]
   fresh = Session(built.model, params, PIECE)
   asked = [built.source.heldout_example(i) for i in range(_DIALOGUES.value)]
   cuts = np.linspace(0, built.source.asks.length, _RESTARTS.value + 2).astype(int).tolist()
   bank = store.Bank(run.path / 'dialogues')
-  said_in = lambda part: run.path / f'dialogue-{part}.json'
   if _PART.value is not None:
     records.write_json(said_in(_PART.value), read(bank, _PART.value, fresh, asked, cuts))
     return
-  for part in range(_RESTARTS.value + 1):
-    command = [sys.executable, '-m', 'launch.dialogue', f'--workdir={_WORKDIR.value}', f'--part={part}',
-               f'--dialogues={_DIALOGUES.value}', f'--restarts={_RESTARTS.value}']
-    subprocess.run(command, check=True)
   said = [records.read_json(said_in(part)) for part in range(_RESTARTS.value + 1)]
   restarted = [sum((part[i] for part in said), []) for i in range(len(asked))]
   whole = [answers(fresh.fork(), example, 0, cuts[-1]) for example in asked]

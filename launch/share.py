@@ -30,6 +30,8 @@ def main():
   config = shell.config_of(_CONFIG)
   if _SEEDS.value < 1 or not _ARMS.value:
     raise InputError('launch.share needs an arm and a seed.')
+  if config['evaluate']['rows'] < 2:
+    raise InputError('launch.share gives each row the slots of another; evaluate.rows must be 2 or more.')
   configs = {arm: arms.of(config, arm) for arm in _ARMS.value}
   for chosen in configs.values():
     parts.build(chosen)

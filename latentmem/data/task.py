@@ -83,12 +83,14 @@ class Task(source.Base):
   def train(self, rows, length, align=1, seed=0, shard=0, shards=1, start=0):
     pipeline.check_seed(seed)
     self._check(length, align)
-    return pipeline.endless(self._rows(TRAIN, seed, rows, length, align, None), rows, shard, shards, start)
+    if self.asks.document < self.asks.length:
+      pipeline.check_align(self.asks.document, align)
+    return pipeline.endless(self._rows(TRAIN, seed, rows, length, None), rows, shard, shards, start)
 
   def heldout(self, rows, length, align=1, shard=0, shards=1):
     self._check(length, align)
     steps = math.ceil(self.heldout_examples / rows) * self._pieces(length)
-    row = self._rows(HELDOUT, self.heldout_seed, rows, length, align, self.heldout_examples)
+    row = self._rows(HELDOUT, self.heldout_seed, rows, length, self.heldout_examples)
     return pipeline.Batches(row, steps, rows, shard, shards)
 
   def _check(self, length, align):
@@ -98,7 +100,7 @@ class Task(source.Base):
   def _pieces(self, length) -> int:
     return math.ceil(self.asks.length / max(length, 1))
 
-  def _rows(self, domain, seed, rows, length, align, examples):
+  def _rows(self, domain, seed, rows, length, examples):
     """The stream of rows; `examples` None is endless, else rows beyond it are blank."""
     pieces = self._pieces(length)
     # A row's pieces follow `rows` calls apart, so this draws each of them once.
@@ -113,9 +115,6 @@ class Task(source.Base):
       if examples is None or i < examples:
         drawn = draw(i)
         begins = np.cumsum([0, *(len(example.tokens_T) for example in drawn[:-1])])
-        if any(begin % align for begin in begins):
-          raise InputError(f'Documents of a row begin at {begins.tolist()}, and the model reads in chunks: each must '
-                           f'be a multiple of {align}.')
         for name, parts in zip(out, zip(*drawn)):
           part = np.concatenate(parts)[start:start + length]
           out[name][:len(part)] = part

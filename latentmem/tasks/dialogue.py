@@ -11,11 +11,11 @@ of the same kind either takes its place or is merely named, each in half of the 
 of another holder's topic of that kind, in any order, so that an old value or a value of somebody else is always among
 the wrong ones. Nothing that was answered is shown.
 
-Each option has been mentioned once. The one that was mentioned last, or first, and the one at any place are right in
-one of four cases, and so is any that is drawn from the options alone. (Who knows what holds, but not of whom, is right
-in one of two.) User and assistant take turns, all turns have as many tokens, and where in its part of the dialogue a
-topic comes up is drawn. `gap` turns lie between the last mention of a value and the first question: who sees no
-further is at chance.
+Each option has been mentioned once, if all topics are told of. The one that was mentioned last, or first, and the one
+at any place are right in one of four cases, and so is any that is drawn from the options alone. (Who knows what holds,
+but not of whom, is right in one of two.) User and assistant take turns, all turns have as many tokens, and where in its
+part of the dialogue a topic comes up is drawn. `gap` turns lie between the last mention of a value and the first
+question: who sees no further is at chance.
 
 Held-out dialogues are of other persons: a quarter or so of the pairs of an early and a later value, evenly over both,
 are theirs alone, and training has none of them.
@@ -60,7 +60,8 @@ class Dialogue(interface.Base):
     questions: Of the last turns of the user, no more than topics.
     gap: Turns between what is told and what is asked, even, at least.
     parts: Training rows are one dialogue, or 2, 4, ... up to so many short ones of other persons each, as often. With
-      little told it is easy to find, and what a value is can be learned before how the right one is found.
+      little told it is easy to find, and what a value is can be learned before how the right one is found. Those of n
+      exchanges tell and ask of n / 4 topics, without a gap.
   """
 
   turns: int = 64
@@ -84,7 +85,8 @@ class Dialogue(interface.Base):
                        f'{self.topics} topics, {self.questions} questions and a gap of {self.gap}; it got '
                        f'turns={self.turns}.')
     if self.parts < 1 or self.parts & self.parts - 1 or self.turns % (2 * self.parts) or self.turns < 8 * self.parts:
-      raise InputError(f'dialogue takes 1, 2, 4, ... parts of 8 turns or more; it got parts={self.parts} of '
+      raise InputError(f'dialogue takes 1, 2, 4, ... parts of an even number of turns, 8 or more; it got '
+                       f'parts={self.parts} of '
                        f'turns={self.turns}.')
 
   @property
@@ -100,8 +102,14 @@ class Dialogue(interface.Base):
     return self.turns * TURN
 
   @property
+  def document(self) -> int:
+    return self.length // self.parts
+
+  @property
   def chance(self) -> float:
-    return 1 / OPTIONS
+    """Of any rule; where not all topics are told, only those of the other holder that are can be mistaken for it."""
+    told = (self.topics - 1) / (self.holders * len(KINDS) - 1)
+    return told / OPTIONS + (1 - told) / 2
 
   def hardest(self):
     return dataclasses.replace(self, parts=1)

@@ -81,6 +81,11 @@ class Base:
     """What examples are drawn from beside the generator, such as the contents of files."""
     return b''
 
+  @property
+  def document(self) -> int:
+    """Tokens that each document of a training row is a multiple of, but for the last."""
+    return self.length
+
   def draw(self, rng: np.random.Generator) -> Example:
     """One example of `length` tokens, by this generator and nothing else."""
     raise NotImplementedError

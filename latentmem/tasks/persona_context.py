@@ -62,7 +62,7 @@ class PersonaContext(asks_persons.AsksPersons):
     if shortest < least:
       raise InputError(f'The facts of a person of persona_context take up to {least} tokens of history, and the '
                        f'shortest has {shortest}; fewer facts take less.')
-    if self.parts < 1 or self.parts & self.parts - 1 or self.length // self.parts < SHORTEST_PART:
+    if self.parts < 1 or self.parts & self.parts - 1 or self.document < SHORTEST_PART:
       raise InputError(f'persona_context takes 1, 2, 4, ... parts of {SHORTEST_PART} tokens or more; it got '
                        f'parts={self.parts} of {self.length}.')
     subjects = persona_questions.subjects(persons.Person(0, 0, self.size), kinds=self.types)
@@ -74,6 +74,10 @@ class PersonaContext(asks_persons.AsksPersons):
   @property
   def length(self) -> int:
     return self.history + self.questions * (LONGEST + 1) - 1
+
+  @property
+  def document(self) -> int:
+    return self.length // self.parts
 
   def hardest(self):
     return dataclasses.replace(self, shortest=0, parts=1)
@@ -89,7 +93,7 @@ class PersonaContext(asks_persons.AsksPersons):
     parts = 2 ** int(rng.integers(self.parts.bit_length()))
     if parts == 1:
       return [self.draw_at(rng, i)]
-    return [self._short(rng, self.length // parts) for _ in range(parts)]
+    return [self._short(rng, self.document * (self.parts // parts)) for _ in range(parts)]
 
   def _person(self, rng) -> persons.Person:
     return persons.Person(0, int(rng.integers(person_facts.MEMBERS * FAMILIES)), self.size)

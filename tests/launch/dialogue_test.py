@@ -41,6 +41,12 @@ def test_restarts_change_no_answer(tmp_path):
   done = launch('dialogue', f'--workdir={folder}', '--dialogues=2', '--restarts=2')
   assert done.returncode == 0 and records.read_json(folder / 'dialogue.json') == found
   assert state_at_end() == ended
+  done = launch('dialogue', f'--workdir={folder}', '--dialogues=2', '--restarts=2', '--part=3')
+  assert done.returncode == 2 and 'there are parts 0 to 2, and no 3' in done.stderr
+  checkpoints = folder / 'checkpoints'
+  checkpoints.rename(folder / 'gone')
+  done = launch('dialogue', f'--workdir={folder}', '--dialogues=2', '--restarts=2')
+  assert done.returncode == 2 and 'Traceback' not in done.stderr and done.stderr.count('error:') == 1
 
 
 def test_a_window_of_attention_holds_as_much_as_a_memory():
@@ -51,7 +57,8 @@ def test_a_window_of_attention_holds_as_much_as_a_memory():
     params = jax.eval_shape(functools.partial(interface.init_params, it), jax.random.key(0))
     held[kind] = arrays.count_of(jax.eval_shape(lambda p, it=it: state.fresh_carry(it, p, 1), params))
   assert held['attention'] >= max(held['slots'], held['titans']), held
-  assert dialogue.LAYERS * dialogue.WINDOW < dialogue.GAP * dialogue.TURN
+  # A convolution of 3 reaches two tokens further.
+  assert dialogue.LAYERS * (dialogue.WINDOW + 1) < dialogue.GAP * dialogue.TURN
 
 
 @pytest.mark.parametrize('args, message', [

@@ -113,7 +113,8 @@ def test_what_does_not_fit_is_refused(chosen, said):
 
 
 @pytest.mark.parametrize('chosen', [dict(question=1), dict(rest=2), dict(stages=-1), dict(per_step=-1), dict(most=-1),
-                                    dict(stage_examples=-1), dict(first_examples=-1), dict(mix=1.5), dict(mix=-0.1)])
+                                    dict(answer=-1), dict(stage_examples=-1), dict(first_examples=-1), dict(mix=1.5),
+                                    dict(mix=-0.1)])
 def test_sizes_that_make_no_sense_are_refused(chosen):
   name, value = next(iter(chosen.items()))
   with pytest.raises(InputError, match=rf'prosqa .*{name}.*{value}'):

@@ -100,6 +100,17 @@ def test_rules_that_do_not_know_what_was_told_of_whom_are_right_in_one_of_four()
     assert abs(count / asked - task.chance) < 5 * np.sqrt(0.25 * 0.75 / asked), f'{rule}: {count / asked:.3f}'
 
 
+@pytest.mark.parametrize('about', [1, 3])
+def test_chance_tells_what_little_is_told_gives_away(about):
+  task, right, asked = tasks.make('dialogue', about=about, questions=1), 0.0, 0
+  for example in drawn(task, 400):
+    mentioned = {value for _, value, _ in mentions_of(turns_of(task, example))}
+    for _, options, _, answer in questions_of(task, example):
+      known = [option for option in options if option in mentioned]
+      right, asked = right + (answer in known) / len(known), asked + 1
+  assert abs(right / asked - task.chance) < 5 * np.sqrt(0.25 / asked) / 2
+
+
 def test_old_values_are_wrong_in_half_of_the_cases_and_always_offered():
   task, changed = tasks.make('dialogue'), []
   for example in drawn(task, 200):
@@ -137,7 +148,8 @@ def test_pairs_are_even_over_both_values():
 @pytest.mark.parametrize('fields, says', [
     (dict(turns=63), 'turns=63'), (dict(turns=58), '60 turns or more'), (dict(gap=3), 'even'),
     (dict(holders=1), 'not 1'), (dict(holders=4), '2 to 3 holders'), (dict(questions=7), 'not 7'),
-    (dict(questions=0), 'not 0'), (dict(about=7), 'about=7'), (dict(parts=3), 'parts=3'), (dict(parts=16), 'parts=16')])
+    (dict(questions=0), 'not 0'), (dict(about=7), 'about=7'), (dict(parts=3), 'parts=3'),
+    (dict(turns=72, parts=8), 'an even number of turns'), (dict(parts=16), 'parts=16')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('dialogue', **fields)

@@ -110,13 +110,13 @@ def test_rows_of_several_persons_tell_of_each_what_is_asked_and_little_more(shar
       np.testing.assert_array_equal(row[0].weights_T[:900], 0)
       continue
     for example in row:
-      assert len(example.tokens_T) == task.length // len(row)
+      assert len(example.tokens_T) == task.document * (8 // len(row))
       if share:
         assert example.weights_T.sum() > 1
         continue
       history, asked = parted(example)
       told.append(len(history.split()))
-      assert asked and told[-1] <= task.length // len(row) // 2
+      assert asked and told[-1] <= len(example.tokens_T) // 2
       for question, options, right in asked:
         assert persona_reader.answer(history, question, options) == right
   assert set(counts) == {1, 2, 4, 8}
