@@ -27,7 +27,7 @@ class Hops(interface.Base):
   Attributes:
     entities: E; tokens 0 to E - 1.
     rings: S.
-    links: L, more than H, so that no answer is the entity that is asked about.
+    links: L, 2 H or more: in a shorter ring arrows read backwards lead to an answer in fewer hops than were asked.
     hops: H; ?h is token E + h - 1.
     questions: Q, a multiple of H.
     gap: Tokens between facts and questions, entities of no fact: what keeps windows from reaching the facts.
@@ -44,9 +44,9 @@ class Hops(interface.Base):
     for name in ('rings', 'hops', 'questions'):
       if getattr(self, name) < 1:
         raise InputError(f'hops needs {name} of 1 or more, not {getattr(self, name)}.')
-    if self.links <= self.hops:
-      raise InputError(f'hops needs rings of more links than there are hops, not links={self.links} with '
-                       f'hops={self.hops}.')
+    if self.links < 2 * self.hops:
+      raise InputError(f'hops of up to {self.hops} need links of {2 * self.hops} or more, or arrows read backwards are '
+                       f'the shorter way; it got links={self.links}.')
     if self.questions % self.hops:
       raise InputError(f'hops asks for each number of hops as often; questions={self.questions} is no multiple of '
                        f'{self.hops}.')

@@ -207,7 +207,7 @@ def follower(steps, task):
 @pytest.mark.parametrize('steps', range(5))
 def test_one_hop_a_step_can_be_followed_to_the_end(steps):
   """All questions of up to R + 1 hops, rewriting being the first, and none of more: questions of 1 to 4 hops."""
-  task = tasks.make('hops', entities=12, rings=2, links=5)
+  task = tasks.make('hops', entities=16, rings=2, links=8)
   cell, params = follower(steps, task)
   examples = [task.draw(np.random.default_rng(i)) for i in range(8)]
   tokens, targets, weights = (np.stack(a) for a in zip(*examples))

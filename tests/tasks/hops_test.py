@@ -6,7 +6,7 @@ import pytest
 from latentmem import tasks
 from latentmem.base.errors import InputError
 
-FIELDS = [dict(), dict(rings=1, links=5, questions=4, entities=9, gap=3), dict(rings=3, links=4, hops=3, questions=12),
+FIELDS = [dict(), dict(rings=1, links=9, questions=4, entities=13, gap=3), dict(rings=3, links=6, hops=3, questions=12),
           dict(hops=1, questions=3, links=2, rings=4)]
 
 
@@ -73,7 +73,7 @@ def test_scores_are_told_by_hops_over_batches_that_cut_a_question():
 
 
 @pytest.mark.parametrize('fields, says', [
-    (dict(links=4), 'links=4'), (dict(questions=6), 'questions=6'), (dict(entities=15), 'entities=15'),
+    (dict(links=7), 'links=7'), (dict(questions=6), 'questions=6'), (dict(entities=15), 'entities=15'),
     (dict(entities=16, gap=1), 'entities of 17'), (dict(rings=0), 'not 0'), (dict(gap=-1), 'gap=-1')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
