@@ -31,6 +31,7 @@ class Hops(interface.Base):
     hops: H; ?h is token E + h - 1.
     questions: Q, a multiple of H.
     gap: Tokens between facts and questions, entities of no fact: what keeps windows from reaching the facts.
+    grow: Training examples over which the most hops that are asked for grow from 1 to H; 0 asks for all from the start.
   """
 
   entities: int = 64
@@ -39,6 +40,7 @@ class Hops(interface.Base):
   hops: int = 4
   questions: int = 8
   gap: int = 0
+  grow: int = 0
 
   def __post_init__(self):
     for name in ('rings', 'hops', 'questions'):
@@ -53,6 +55,8 @@ class Hops(interface.Base):
     if self.gap < 0 or self.entities < self.facts + (self.gap > 0):
       raise InputError(f'hops of {self.rings} rings of {self.links} needs entities of {self.facts + (self.gap > 0)} or '
                        f'more and a gap of 0 or more; it got entities={self.entities}, gap={self.gap}.')
+    if self.grow < 0:
+      raise InputError(f'hops needs grow of 0 or more, not {self.grow}.')
 
   @property
   def facts(self) -> int:
@@ -74,12 +78,22 @@ class Hops(interface.Base):
     """Accuracy of any entity of the document but the one that is asked about."""
     return 1 / (self.facts - 1)
 
+  def hardest(self):
+    return dataclasses.replace(self, grow=0)
+
   def draw(self, rng):
+    return self._up_to(self.hops, rng)
+
+  def draw_at(self, rng, i):
+    return self._up_to(min(self.hops, 1 + self.hops * i // self.grow) if self.grow else self.hops, rng)
+
+  def _up_to(self, most: int, rng: np.random.Generator) -> interface.Example:
+    """An example that asks for 1 to `most` hops."""
     drawn = rng.permutation(self.entities)
     ring_SL, others = drawn[:self.facts].reshape(self.rings, self.links), drawn[self.facts:]
     arrows_F2 = np.stack([ring_SL, np.roll(ring_SL, -1, axis=1)], -1).reshape(-1, 2)
     asked_Q = rng.choice(self.facts, self.questions, replace=self.questions > self.facts)
-    hops_Q = 1 + np.arange(self.questions) % self.hops
+    hops_Q = 1 + np.arange(self.questions) % most
     row_Q, place_Q = np.divmod(asked_Q, self.links)
     questions_Q2 = np.stack([self.entities + hops_Q - 1, ring_SL[row_Q, place_Q]], -1)
     between = rng.choice(others, self.gap) if self.gap else others[:0]

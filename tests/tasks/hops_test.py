@@ -54,6 +54,17 @@ def test_facts_come_in_any_order_and_answers_may_be_any_other_entity():
   assert len(set(firsts)) > 50
 
 
+def test_training_questions_grow_by_the_number_of_the_example():
+  task = tasks.make('hops', hops=4, grow=40)
+  for i, most in (0, 1), (9, 1), (10, 2), (29, 3), (30, 4), (1000, 4):
+    questions = parts(task, task.draw_at(np.random.default_rng(i), i))[-1]
+    assert [hops for hops, _, _ in questions] == [1 + q % most for q in range(task.questions)]
+  assert task.hardest() == tasks.make('hops', hops=4)
+  for i in range(3):
+    drawn = [task.draw(np.random.default_rng(i)), task.hardest().draw_at(np.random.default_rng(i), i)]
+    np.testing.assert_array_equal(*(example.tokens_T for example in drawn))
+
+
 def test_scores_are_told_by_hops_over_batches_that_cut_a_question():
   task = tasks.make('hops')
   tokens, targets, weights = (np.stack(a) for a in zip(*(task.draw(np.random.default_rng(i)) for i in range(3))))
@@ -74,7 +85,8 @@ def test_scores_are_told_by_hops_over_batches_that_cut_a_question():
 
 @pytest.mark.parametrize('fields, says', [
     (dict(links=7), 'links=7'), (dict(questions=6), 'questions=6'), (dict(entities=15), 'entities=15'),
-    (dict(entities=16, gap=1), 'entities of 17'), (dict(rings=0), 'not 0'), (dict(gap=-1), 'gap=-1')])
+    (dict(entities=16, gap=1), 'entities of 17'), (dict(rings=0), 'not 0'), (dict(gap=-1), 'gap=-1'),
+    (dict(grow=-1), 'not -1')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('hops', **fields)
