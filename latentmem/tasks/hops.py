@@ -31,7 +31,8 @@ class Hops(interface.Base):
     hops: H; ?h is token E + h - 1.
     questions: Q, a multiple of H.
     gap: Tokens between facts and questions, entities of no fact: what keeps windows from reaching the facts.
-    grow: Training examples over which the most hops that are asked for grow from 1 to H; 0 asks for all from the start.
+    fewest: Training examples ask for 1 to h hops, h any number from here to H, each as often; 0 for H always, as in
+      held-out ones.
   """
 
   entities: int = 64
@@ -40,7 +41,7 @@ class Hops(interface.Base):
   hops: int = 4
   questions: int = 8
   gap: int = 0
-  grow: int = 0
+  fewest: int = 0
 
   def __post_init__(self):
     for name in ('rings', 'hops', 'questions'):
@@ -55,8 +56,8 @@ class Hops(interface.Base):
     if self.gap < 0 or self.entities < self.facts + (self.gap > 0):
       raise InputError(f'hops of {self.rings} rings of {self.links} needs entities of {self.facts + (self.gap > 0)} or '
                        f'more and a gap of 0 or more; it got entities={self.entities}, gap={self.gap}.')
-    if self.grow < 0:
-      raise InputError(f'hops needs grow of 0 or more, not {self.grow}.')
+    if not 0 <= self.fewest <= self.hops:
+      raise InputError(f'hops takes a fewest of 0 to hops={self.hops}, not {self.fewest}.')
 
   @property
   def facts(self) -> int:
@@ -79,13 +80,13 @@ class Hops(interface.Base):
     return 1 / (self.facts - 1)
 
   def hardest(self):
-    return dataclasses.replace(self, grow=0)
+    return dataclasses.replace(self, fewest=0)
 
   def draw(self, rng):
     return self._up_to(self.hops, rng)
 
   def draw_at(self, rng, i):
-    return self._up_to(min(self.hops, 1 + self.hops * i // self.grow) if self.grow else self.hops, rng)
+    return self._up_to(int(rng.integers(self.fewest, self.hops + 1)), rng) if self.fewest else self.draw(rng)
 
   def _up_to(self, most: int, rng: np.random.Generator) -> interface.Example:
     """An example that asks for 1 to `most` hops."""

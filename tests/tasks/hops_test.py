@@ -54,15 +54,18 @@ def test_facts_come_in_any_order_and_answers_may_be_any_other_entity():
   assert len(set(firsts)) > 50
 
 
-def test_training_questions_grow_by_the_number_of_the_example():
-  task = tasks.make('hops', hops=4, grow=40)
-  for i, most in (0, 1), (9, 1), (10, 2), (29, 3), (30, 4), (1000, 4):
+def test_training_examples_may_ask_for_fewer_hops():
+  task, most = tasks.make('hops', hops=4, fewest=2), []
+  for i in range(300):
     questions = parts(task, task.draw_at(np.random.default_rng(i), i))[-1]
-    assert [hops for hops, _, _ in questions] == [1 + q % most for q in range(task.questions)]
+    most.append(max(hops for hops, _, _ in questions))
+    assert [hops for hops, _, _ in questions] == [1 + q % most[-1] for q in range(task.questions)]
+  share = np.bincount(most, minlength=5) / 300
+  assert not share[:2].any() and np.abs(share[2:] - 1 / 3).max() < 5 * np.sqrt(2 / 9 / 300)
   assert task.hardest() == tasks.make('hops', hops=4)
-  for i in range(3):
-    drawn = [task.draw(np.random.default_rng(i)), task.hardest().draw_at(np.random.default_rng(i), i)]
-    np.testing.assert_array_equal(*(example.tokens_T for example in drawn))
+  same = [each.draw_at(np.random.default_rng(0), 0).tokens_T for each in (task.hardest(), tasks.make('hops', hops=4))]
+  np.testing.assert_array_equal(*same)
+  np.testing.assert_array_equal(task.draw(np.random.default_rng(0)).tokens_T, same[0])
 
 
 def test_scores_are_told_by_hops_over_batches_that_cut_a_question():
@@ -86,7 +89,7 @@ def test_scores_are_told_by_hops_over_batches_that_cut_a_question():
 @pytest.mark.parametrize('fields, says', [
     (dict(links=7), 'links=7'), (dict(questions=6), 'questions=6'), (dict(entities=15), 'entities=15'),
     (dict(entities=16, gap=1), 'entities of 17'), (dict(rings=0), 'not 0'), (dict(gap=-1), 'gap=-1'),
-    (dict(grow=-1), 'not -1')])
+    (dict(fewest=5), 'not 5')])
 def test_what_does_not_fit_is_refused(fields, says):
   with pytest.raises(InputError, match=says):
     tasks.make('hops', **fields)
