@@ -24,8 +24,8 @@ from latentmem.tasks import persona_words as words
 from latentmem.tasks.asks_persons import LONGEST
 
 FAMILIES = 2 ** 32
-# Tokens of what answers one question, however it is worded, with a date; a part is that twice.
-EVIDENCE = 72
+# Tokens of what answers one question, however it is worded, with a date, and at least; a part is the former twice.
+EVIDENCE, SHORTEST = 72, 12
 SHORTEST_PART = 2 * EVIDENCE
 
 
@@ -107,13 +107,20 @@ class PersonaContext(asks_persons.AsksPersons):
     return self._row(person.history(history), questions, draws, self.length, history_weight, share)
 
   def _short(self, rng, length: int) -> interface.Example:
-    """A person of whom only what answers a few questions is told."""
+    """A person of whom only what answers a few questions is told, in any share of half the row."""
     person, draws = self._person(rng), person_facts.Draws(rng)
-    few = 1 + draws.below(length // 2 // EVIDENCE)
-    first = [persona_questions.draw(person, draws, kinds=self.types) for _ in range(few)]
-    told = person.history(length // 2, frozenset(key for question in first for key in question.evidence))
-    questions = self._about(person, {question.group for question in first}, told.where.keys(), draws)
-    return self._row(told, questions, draws, length, self.history_weight, self.open)
+    room, keys, groups = length // 2, frozenset(), set()
+    least, enough = 0, draws.uniform() * room
+    for _ in range(room // SHORTEST):
+      question = persona_questions.draw(person, draws, kinds=self.types)
+      more = keys.union(question.evidence)
+      needed = least if more == keys else persons.longest(person, more)
+      if keys and needed > enough:
+        break
+      least, keys, groups = needed, more, groups | {question.group}
+    told = person.history(max(least, int(enough)), keys)
+    return self._row(told, self._about(person, groups, told.where.keys(), draws), draws, length, self.history_weight,
+                     self.open)
 
   def _about(self, person, groups, known, draws):
     """Questions about these groups without end, all of which what is known answers."""
@@ -134,10 +141,10 @@ class PersonaContext(asks_persons.AsksPersons):
     """Questions that have room, and whether each is open."""
     for question in questions:
       is_open = share > 0 and question.kind in persona_questions.OPEN and draws.uniform() < share
-      yield question, is_open
       room -= sum(map(len, _parts(question, is_open)))
-      if room <= LONGEST:
+      if room < 0:
         return
+      yield question, is_open
 
   def example(self, history: persons.History, asked: list[persona_questions.Question], history_weight: float = 0.0,
               opened: Collection[int] = (), length: int = 0) -> interface.Example:

@@ -151,9 +151,7 @@ class Person:
 def _history(person: Person, part: str, tokens: int, turns: int, only: frozenset[str]) -> History:
   rng = np.random.default_rng((person.seed, person.number, 1 + PARTS.index(part), tokens, turns))
   draws = person_facts.Draws(rng)
-  strands = [strand for group in person.groups(part)
-             for strand in person_facts.strands(group, person.member, draws)
-             if not only or any(fact.key in only for fact in strand)]
+  strands = _strands(person, part, only, draws)
   facts = [(fact.words, draws.pick(REPLIES), fact.key) for strand in strands for fact in strand]
   # A fact told again in its change does not make its value likelier to be talked about.
   known = [(group.subject, value) for group in person.groups(part) for value in _told_values(group, person.member)
@@ -174,15 +172,26 @@ def _history(person: Person, part: str, tokens: int, turns: int, only: frozenset
   return History(said, np.fromiter(itertools.chain.from_iterable(marked), np.int32, ends[-1]), ends, where)
 
 
+def _strands(person, part, only, draws):
+  """Facts in their order, those of `only` and what must be told with them, or all."""
+  about = {key.rpartition('/')[0] for key in only}
+  return [strand for group in person.groups(part) if not only or group.name in about
+          for strand in person_facts.strands(group, person.member, draws)
+          if not only or any(fact.key in only for fact in strand)]
+
+
+def longest(person: Person, only: frozenset[str] = frozenset()) -> int:
+  """Tokens that a history needs for a person's facts, or for `only` these, however they are worded."""
+  facts = [fact for strand in _strands(person, 'first', only, _Longest()) for fact in strand]
+  return (sum(_cost((fact.words, max(REPLIES, key=len))) for fact in facts)
+          + len(dated((2010, 1, 1))) * -(-len(facts) // IN_A_SESSION))
+
+
 def least_tokens(size: Size) -> int:
   """Tokens that a history needs for the facts of any person of a size, however they are worded."""
-  person, longest = Person(0, 0, size), _Longest()
-  facts = [fact for group in person.groups() for strand in person_facts.strands(group, person.member, longest)
-           for fact in strand]
+  person = Person(0, 0, size)
   # 'my job' is three tokens shorter than 'the job of my sister'.
-  own = sum(group.holders.count('i') for group in person.groups())
-  return (sum(_cost((fact.words, max(REPLIES, key=len))) for fact in facts) + 3 * own
-          + len(dated((2010, 1, 1))) * -(-len(facts) // IN_A_SESSION))
+  return longest(person) + 3 * sum(group.holders.count('i') for group in person.groups())
 
 
 class _Longest:
