@@ -30,7 +30,7 @@ def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('decoder', vocab=0, width=32, layers=1, ff=0.0, tie=False, remat='none', scan=False,
                          compose=dict(kind='plain'), memory=dict(kind=kind) | remembers),
-      data=data.fields(dict(kind='task', task=dict(kind='hops', entities=16, rings=1, links=LINKS, hops=HOPS,
+      data=data.fields(dict(kind='task', task=dict(kind='hops', entities=64, rings=1, links=LINKS, hops=HOPS,
                                                    questions=QUESTIONS, gap=GAP, fewest=1))),
       train=train.fields(steps=int(chosen.get('train', 2000)), rows=rows, length=LENGTH,
                          learning_rate=float(chosen.get('lr', 3e-3)), warmup=50, save_every=1000, evaluate_every=500),
