@@ -4,15 +4,16 @@
                                                                                   ^                         ^
                                                                               asked: (c)                asked: (a)
 
-In training a share of the questions may be open: without options, and answered in words, of which each is asked for. A
-letter is two steps away from the history, what the words tell and which option has them; open questions teach one.
+In training a share of the questions may be open: without options, and answered in words, of which each is asked for;
+and a share may be spelled: the words of the right option, and its letter behind them. A letter is two steps away from
+the history, what the words tell and which option has them: open questions teach the first, spelled ones the second.
 
 Every example is another person's, so nothing can be remembered from one to the next: only what stands in the row tells
 the answers. Questions of a row are about different groups of facts, so the answers in it do not tell each other either.
 What is behind the last answer is filled with <none>, weight 0.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 import dataclasses
 import functools
 
@@ -27,6 +28,8 @@ FAMILIES = 2 ** 32
 # Tokens of what answers one question, however it is worded, with a date, and at least; a part is the former twice.
 EVIDENCE, SHORTEST = 72, 12
 SHORTEST_PART = 2 * EVIDENCE
+# How a question is answered.
+LETTER, OPEN, SPELLED = 'letter', 'open', 'spelled'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,7 @@ class PersonaContext(asks_persons.AsksPersons):
     questions: In a row; 1 to as many as there are groups.
     history_weight: Weight in training of each token of the history but its first; 0 asks for the letters alone.
     open: Share of training questions that are open, of those types that can be.
+    spelled: Share of training questions that are spelled, of those that are not open.
     dense: Whether training rows are filled with questions, about any facts, some of them twice.
     parts: Training rows are one person, or 2, 4, ... up to so many of whom little is told, as often; a half of what is
       theirs asks about that. Options that nobody mentioned are easy to rule out, so that what is told can be read
@@ -50,14 +54,18 @@ class PersonaContext(asks_persons.AsksPersons):
   questions: int = 8
   history_weight: float = 0.0
   open: float = 0.0
+  spelled: float = 0.0
   dense: bool = False
   parts: int = 1
 
   def __post_init__(self):
     super().__post_init__()
-    if self.history_weight < 0 or not 0 <= self.open <= 1 or not 0 <= self.shortest <= self.history:
-      raise InputError(f'persona_context takes history_weight >= 0, a share of open questions and a shortest history '
-                       f'up to history={self.history}; it got {self.history_weight}, {self.open} and {self.shortest}.')
+    if self.history_weight < 0 or not 0 <= self.shortest <= self.history:
+      raise InputError(f'persona_context takes history_weight >= 0 and a shortest history up to '
+                       f'history={self.history}; it got {self.history_weight} and {self.shortest}.')
+    if not (0 <= self.open <= 1 and 0 <= self.spelled <= 1):
+      raise InputError(f'persona_context takes a share of open questions, and of spelled ones, from 0 to 1; it got '
+                       f'{self.open} and {self.spelled}.')
     shortest, least = self.shortest or self.history, persons.least_tokens(self.size)
     if shortest < least:
       raise InputError(f'The facts of a person of persona_context take up to {least} tokens of history, and the '
@@ -83,11 +91,11 @@ class PersonaContext(asks_persons.AsksPersons):
     return dataclasses.replace(self, shortest=0, parts=1)
 
   def draw(self, rng):
-    return self._example(rng, self.history)
+    return self._example(rng, self.history, training=False)
 
   def draw_at(self, rng, i):
     history = int(rng.integers(self.shortest, self.history + 1)) if self.shortest else self.history
-    return self._example(rng, history, self.history_weight, self.open, self.dense)
+    return self._example(rng, history, training=True)
 
   def documents_at(self, rng, i):
     parts = 2 ** int(rng.integers(self.parts.bit_length()))
@@ -98,13 +106,13 @@ class PersonaContext(asks_persons.AsksPersons):
   def _person(self, rng) -> persons.Person:
     return persons.Person(0, int(rng.integers(person_facts.MEMBERS * FAMILIES)), self.size)
 
-  def _example(self, rng, history, history_weight=0.0, share=0.0, dense=False):
+  def _example(self, rng, history, training):
     person, draws = self._person(rng), person_facts.Draws(rng)
-    if dense:
+    if training and self.dense:
       questions = iter(functools.partial(persona_questions.draw, person, draws, kinds=self.types), None)
     else:
       questions = persona_questions.apart(person, self.questions, draws, self.types)
-    return self._row(person.history(history), questions, draws, self.length, history_weight, share)
+    return self._row(person.history(history), questions, draws, self.length, training)
 
   def _short(self, rng, length: int) -> interface.Example:
     """A person of whom only what answers a few questions is told, in any share of half the row."""
@@ -119,8 +127,7 @@ class PersonaContext(asks_persons.AsksPersons):
         break
       least, keys, groups = needed, more, groups | {question.group}
     told = person.history(max(least, int(enough)), keys)
-    return self._row(told, self._about(person, groups, told.where.keys(), draws), draws, length, self.history_weight,
-                     self.open)
+    return self._row(told, self._about(person, groups, told.where.keys(), draws), draws, length, training=True)
 
   def _about(self, person, groups, known, draws):
     """Questions about these groups without end, all of which what is known answers."""
@@ -131,29 +138,34 @@ class PersonaContext(asks_persons.AsksPersons):
       if known >= set(question.evidence):
         yield question
 
-  def _row(self, told, questions, draws, length, history_weight, share):
+  def _row(self, told, questions, draws, length, training):
     """A history and as many of the questions as have room."""
     room = length + 1 - len(told.tokens_T)
-    asked, opens = zip(*self._asked(questions, draws, room, share))
-    return self.example(told, asked, history_weight, {i for i, is_open in enumerate(opens) if is_open}, length)
+    asked, forms = zip(*self._asked(questions, draws, room, training))
+    return self.example(told, asked, self.history_weight if training else 0.0, forms, length)
 
-  def _asked(self, questions, draws, room, share):
-    """Questions that have room, and whether each is open."""
+  def _asked(self, questions, draws, room, training):
+    """Questions that have room, and the form of each."""
     for question in questions:
-      is_open = share > 0 and question.kind in persona_questions.OPEN and draws.uniform() < share
-      room -= sum(map(len, _parts(question, is_open)))
+      form = self._form(question, draws) if training else LETTER
+      room -= sum(map(len, _parts(question, form)))
       if room < 0:
         return
-      yield question, is_open
+      yield question, form
 
-  def example(self, history: persons.History, asked: list[persona_questions.Question], history_weight: float = 0.0,
-              opened: Collection[int] = (), length: int = 0) -> interface.Example:
-    """The row of a history and questions, those numbered in `opened` open, in so many tokens, or the task's own.
+  def _form(self, question, draws):
+    if self.open and question.kind in persona_questions.OPEN and draws.uniform() < self.open:
+      return OPEN
+    return SPELLED if self.spelled and draws.uniform() < self.spelled else LETTER
+
+  def example(self, history: persons.History, asked: Sequence[persona_questions.Question], history_weight: float = 0.0,
+              forms: Sequence[str] = (), length: int = 0) -> interface.Example:
+    """The row of a history and questions, in these forms or all answered by a letter, in so many tokens, or the task's.
 
     Raises InputError where it does not fit.
     """
     length = length or self.length
-    parts = [_parts(question, i in opened) for i, question in enumerate(asked)]
+    parts = list(map(_parts, asked, forms or [LETTER] * len(asked)))
     told, said = len(history.tokens_T), [token for ask, answer in parts for token in (*ask, *answer)]
     if told + len(said) > length + 1:
       raise InputError(f'A history of {told} tokens and questions of {len(said)} do not fit a row of {length}.')
@@ -172,6 +184,9 @@ class PersonaContext(asks_persons.AsksPersons):
     return interface.Example(row_T[:-1], targets_T, weights_T)
 
 
-def _parts(question: persona_questions.Question, is_open: bool) -> tuple[list[int], list[int]]:
+def _parts(question: persona_questions.Question, form: str) -> tuple[list[int], list[int]]:
   """What is asked, and what is answered."""
-  return (question.open, question.options[question.right]) if is_open else (question.tokens, [question.letter])
+  told = question.options[question.right]
+  if form == OPEN:
+    return question.open, told
+  return question.tokens, [*told, question.letter] if form == SPELLED else [question.letter]

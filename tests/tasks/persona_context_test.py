@@ -88,6 +88,28 @@ def test_open_questions_are_answered_in_words():
   assert held.weights_T.sum() == 11
 
 
+def test_spelled_questions_are_answered_in_words_and_by_the_letter_behind_them():
+  closed, task = tasks.make('persona_context', questions=5), tasks.make('persona_context', questions=5, spelled=1.0)
+  with_open = tasks.make('persona_context', questions=5, spelled=1.0, open=1.0)
+  for i in range(10):
+    drawn = [each.draw_at(np.random.default_rng(i), i) for each in (task, with_open)]
+    for tokens_T, targets_T, weights_T in drawn:
+      last, whole_T = np.flatnonzero(weights_T)[-1], np.append(tokens_T, words.NUMBER[words.NONE])
+      whole_T[last + 1] = targets_T[last]
+      np.testing.assert_array_equal(targets_T[weights_T > 0], whole_T[1:][weights_T > 0])
+      for text in words.spoken(whole_T).replace(' <none>', '').split(' <question> ')[1:]:
+        question, answer = text.split(' <answer> ')
+        if '(a)' in question:
+          told, letter = answer.split(' (')
+          assert f'({letter} {told}' in question + ' ('
+        else:
+          assert '(' not in answer
+    _, asked = parted(closed.draw_at(np.random.default_rng(i), i))
+    answers = ' '.join(f'{options[right]} ({"abcd"[right]})' for _, options, right in asked)
+    assert words.spoken(drawn[0].targets_T[drawn[0].weights_T > 0]) == answers
+  assert task.draw(np.random.default_rng(0)).weights_T.sum() == 5
+
+
 @pytest.mark.parametrize('share', [0.0, 1.0])
 def test_dense_rows_are_full_of_questions(share):
   task, found = tasks.make('persona_context', history=1024, shortest=900, questions=2, open=share, dense=True), 0
@@ -135,7 +157,8 @@ def test_types_are_those_that_are_asked():
     (dict(history=500), 'take up to [0-9]+ tokens of history, and the shortest has 500'),
     (dict(shortest=300), 'the shortest has 300'), (dict(shortest=1025), 'a shortest history up to history=1024'),
     (dict(parts=3), 'parts=3'), (dict(parts=16), '144 tokens or more; it got parts=16'),
-    (dict(history_weight=-1.0), 'history_weight >= 0'), (dict(open=1.5), 'a share of open questions')])
+    (dict(history_weight=-1.0), 'history_weight >= 0'), (dict(open=1.5), 'a share of open questions'),
+    (dict(spelled=-0.5), '0.0 and -0.5')])
 def test_what_cannot_be_is_refused(chosen, message):
   with pytest.raises(InputError, match=message):
     tasks.make('persona_context', **chosen)
