@@ -145,10 +145,11 @@ class PersonaContext(asks_persons.AsksPersons):
     return self.example(told, asked, self.history_weight if training else 0.0, forms, length)
 
   def _asked(self, questions, draws, room, training):
-    """Questions that have room, and the form of each."""
+    """Questions that have room, and the form of each: a letter alone where the words have none."""
     for question in questions:
       form = self._form(question, draws) if training else LETTER
-      room -= sum(map(len, _parts(question, form)))
+      form = form if _cost(question, form) <= room else LETTER
+      room -= _cost(question, form)
       if room < 0:
         return
       yield question, form
@@ -190,3 +191,8 @@ def _parts(question: persona_questions.Question, form: str) -> tuple[list[int], 
   if form == OPEN:
     return question.open, told
   return question.tokens, [*told, question.letter] if form == SPELLED else [question.letter]
+
+
+def _cost(question, form):
+  """Tokens of what is asked and of what is answered."""
+  return sum(map(len, _parts(question, form)))

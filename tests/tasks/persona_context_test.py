@@ -110,6 +110,16 @@ def test_spelled_questions_are_answered_in_words_and_by_the_letter_behind_them()
   assert task.draw(np.random.default_rng(0)).weights_T.sum() == 5
 
 
+def test_a_row_with_room_for_a_letter_alone_asks_for_it():
+  fields = dict(history=400, preferences=1, evolutions=1, ideas=1, attributes=1, questions=1)
+  task, fewest = tasks.make('persona_context', spelled=1.0, dense=True, **fields), 9
+  for i in range(300):
+    tokens_T, _, weights_T = task.draw_at(np.random.default_rng(i), i)
+    fewest = min(fewest, weights_T.sum())
+    assert weights_T.sum() and np.sum(tokens_T == words.NUMBER[words.QUESTION])
+  assert fewest == 1
+
+
 @pytest.mark.parametrize('share', [0.0, 1.0])
 def test_dense_rows_are_full_of_questions(share):
   task, found = tasks.make('persona_context', history=1024, shortest=900, questions=2, open=share, dense=True), 0
