@@ -22,11 +22,9 @@ def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
   kind, chosen = _choices.memory_and_named(choice, 'slots', CHOICES, 'slots')
   rows = int(chosen.get('rows', 32))
   # A slot for every fact, and a chunk opens as many as it has room for facts; questions open none. A convolution sees a
-  # fact, and not a piece of the one before it. Steps that nobody needs yet hardly move at the start, so that each of
-  # those that are needed learns to do one hop by itself.
+  # fact, and not a piece of the one before it.
   remembers = memory.known_fields(kind, chunk=LINKS, heads=1, latent=64, inner=16, slots=LINKS, opened=LINKS // 2,
-                                  conv=2, steps=int(chosen.get('steps', 3)), keep_start=0.1, policy='keep',
-                                  compete='tokens')
+                                  conv=2, steps=int(chosen.get('steps', 3)), policy='keep', compete='tokens')
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
@@ -34,6 +32,6 @@ def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
                          compose=dict(kind='plain'), memory=dict(kind=kind) | remembers),
       data=data.fields(dict(kind='task', task=dict(kind='hops', entities=64, rings=1, links=LINKS, hops=HOPS,
                                                    questions=QUESTIONS, gap=GAP, fewest=1))),
-      train=train.fields(steps=int(chosen.get('train', 1500)), rows=rows, length=LENGTH,
-                         learning_rate=float(chosen.get('lr', 3e-3)), warmup=50, save_every=500, evaluate_every=500),
+      train=train.fields(steps=int(chosen.get('train', 2000)), rows=rows, length=LENGTH,
+                         learning_rate=float(chosen.get('lr', 3e-3)), warmup=50, save_every=1000, evaluate_every=500),
       evaluate=train.evaluate_fields(rows=rows)))
