@@ -86,8 +86,7 @@ class Dialogue(interface.Base):
                        f'turns={self.turns}.')
     if self.parts < 1 or self.parts & self.parts - 1 or self.turns % (2 * self.parts) or self.turns < 8 * self.parts:
       raise InputError(f'dialogue takes 1, 2, 4, ... parts of an even number of turns, 8 or more; it got '
-                       f'parts={self.parts} of '
-                       f'turns={self.turns}.')
+                       f'parts={self.parts} of turns={self.turns}.')
 
   @property
   def topics(self) -> int:
@@ -121,7 +120,7 @@ class Dialogue(interface.Base):
     return self._example(rng, heldout=False)
 
   def documents_at(self, rng, i):
-    parts = 2 ** int(rng.integers(self.parts.bit_length()))
+    parts = interface.drawn_parts(rng, self.parts)
     short = self._short(parts)
     return [short.draw_at(rng, i) for _ in range(parts)]
 

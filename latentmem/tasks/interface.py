@@ -66,6 +66,11 @@ def ratio(above, below) -> float | None:
   return float(above) / float(below) if below else None
 
 
+def drawn_parts(rng: np.random.Generator, most: int) -> int:
+  """1, 2, 4, ... or `most`, a power of two, each as often."""
+  return 2 ** int(rng.integers(most.bit_length()))
+
+
 @dataclasses.dataclass(frozen=True)
 class Base:
   """A task. Fields are its schema; every kind has `vocab` and `length` as fields or class variables.

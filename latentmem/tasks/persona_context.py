@@ -44,9 +44,9 @@ class PersonaContext(asks_persons.AsksPersons):
     open: Share of training questions that are open, of those types that can be.
     spelled: Share of training questions that are spelled, of those that are not open.
     dense: Whether training rows are filled with questions, about any facts, some of them twice.
-    parts: Training rows are one person, or 2, 4, ... up to so many of whom little is told, as often; a half of what is
-      theirs asks about that. Options that nobody mentioned are easy to rule out, so that what is told can be read
-      before it is known where to look.
+    parts: Training rows are one person, or 2, 4, ... up to so many of whom little is told, as often; a half or
+      more of what is theirs asks about that. Options that nobody mentioned are easy to rule out, so that what is told
+      can be read before it is known where to look.
   """
 
   history: int = 1024
@@ -98,7 +98,7 @@ class PersonaContext(asks_persons.AsksPersons):
     return self._example(rng, history, training=True)
 
   def documents_at(self, rng, i):
-    parts = 2 ** int(rng.integers(self.parts.bit_length()))
+    parts = interface.drawn_parts(rng, self.parts)
     if parts == 1:
       return [self.draw_at(rng, i)]
     return [self._short(rng, self.document * (self.parts // parts)) for _ in range(parts)]
@@ -166,8 +166,8 @@ class PersonaContext(asks_persons.AsksPersons):
     Raises InputError where it does not fit.
     """
     length = length or self.length
-    parts = list(map(_parts, asked, forms or [LETTER] * len(asked)))
-    told, said = len(history.tokens_T), [token for ask, answer in parts for token in (*ask, *answer)]
+    exchanges = list(map(_exchange, asked, forms or [LETTER] * len(asked)))
+    told, said = len(history.tokens_T), [token for ask, answer in exchanges for token in (*ask, *answer)]
     if told + len(said) > length + 1:
       raise InputError(f'A history of {told} tokens and questions of {len(said)} do not fit a row of {length}.')
     row_T = np.full(length + 1, words.NUMBER[words.NONE], np.int32)
@@ -175,7 +175,7 @@ class PersonaContext(asks_persons.AsksPersons):
     weights_T = np.zeros(length, np.float32)
     weights_T[:told - 1] = history_weight
     place = told
-    for ask, answer in parts:
+    for ask, answer in exchanges:
       place += len(ask)
       weights_T[place - 1:place - 1 + len(answer)] = 1
       place += len(answer)
@@ -185,7 +185,7 @@ class PersonaContext(asks_persons.AsksPersons):
     return interface.Example(row_T[:-1], targets_T, weights_T)
 
 
-def _parts(question: persona_questions.Question, form: str) -> tuple[list[int], list[int]]:
+def _exchange(question: persona_questions.Question, form: str) -> tuple[list[int], list[int]]:
   """What is asked, and what is answered."""
   told = question.options[question.right]
   if form == OPEN:
@@ -195,4 +195,4 @@ def _parts(question: persona_questions.Question, form: str) -> tuple[list[int], 
 
 def _cost(question, form):
   """Tokens of what is asked and of what is answered."""
-  return sum(map(len, _parts(question, form)))
+  return sum(map(len, _exchange(question, form)))
