@@ -22,9 +22,10 @@ def get_config(choice: str = 'slots') -> ml_collections.ConfigDict:
   kind, chosen = _choices.memory_and_named(choice, 'slots', CHOICES, 'slots')
   rows = int(chosen.get('rows', 32))
   # A slot for every fact, and a chunk opens as many as it has room for facts; questions open none. A convolution sees a
-  # fact, and not a piece of the one before it.
+  # fact, and not a piece of the one before it. Each step's gate starts a little lower than the one's before it.
   remembers = memory.known_fields(kind, chunk=LINKS, heads=1, latent=64, inner=16, slots=LINKS, opened=LINKS // 2,
-                                  conv=2, steps=int(chosen.get('steps', 3)), policy='keep', compete='tokens')
+                                  conv=2, steps=int(chosen.get('steps', 3)), keep_falls=0.8, policy='keep',
+                                  compete='tokens')
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),

@@ -55,6 +55,8 @@ class Slots(interface.Base):
     sharp_start: How sharp attention is at the start of training: the score of what matches exactly. Soft finds first
       and sharpens then; sharp from the start, it looks at a slot drawn by lot and hardly a gradient tells of others.
     keep_start, write_start, settle_start: The gates of a step, of a write and of settling at the start of training.
+    keep_falls: Each step's gate at the start, as a share of that of the step before. Where all are alike, steps that a
+      question does not need go to hops that take one; later ones that move less at first are left to later hops.
     fade: What is left of a slot's use after a chunk; the least used are evicted.
   """
 
@@ -70,6 +72,7 @@ class Slots(interface.Base):
   inner: int = 0
   sharp_start: float = 2.0
   keep_start: float = 0.5
+  keep_falls: float = 1.0
   write_start: float = 0.1
   settle_start: float = 0.05
   fade: float = 0.9
@@ -100,7 +103,7 @@ class Slots(interface.Base):
         up=(dense, (2 * size, self.inner or size)),
         down=(nn.initializers.zeros, (self.inner or size, size)),
         keep=(nn.initializers.zeros, (2 * size, heads)),
-        keep_bias=(nn.initializers.constant(parts.logit('keep', self.keep_start)), (heads,)),
+        keep_bias=(self._fading, (self.steps + 1, heads)),
         pace=(nn.initializers.zeros, (self.steps + 1, size, heads)),
         ask=(dense, (size, size)), offer=(dense, (size, size)),
         sharp_write=(nn.initializers.constant(math.log(self.sharp_start)), ()),
@@ -125,9 +128,16 @@ class Slots(interface.Base):
     if self.heads < 1 or self.size % self.heads:
       raise InputError(f'{self.heads} heads do not divide a latent space of {self.size}; choose another latent, or '
                        'other heads.')
+    if not 0 < self.keep_falls <= 1:
+      raise InputError(f'slots needs a keep_falls above 0, up to 1; it got {self.keep_falls}.')
     if self.sharp_start <= 0 or not 0 <= self.fade <= 1:
       raise InputError(f'slots needs sharp_start above 0 and a fade from 0 to 1; it got {self.sharp_start} and '
                        f'{self.fade}.')
+
+  def _fading(self, key, shape, dtype):
+    """Bias of each step's gate, by head."""
+    logits_R = [parts.logit('keep', self.keep_start * self.keep_falls ** r) for r in range(shape[0])]
+    return jnp.broadcast_to(jnp.asarray(logits_R, dtype)[:, None], shape)
 
   @property
   def size(self) -> int:
@@ -282,7 +292,7 @@ class Slots(interface.Base):
   def _odds(self, z_BTM):
     """Log odds of each step's gate, [R + 1, B, T, H], by the tokens as they came."""
     weights = self.weights
-    return jnp.einsum('btm,rmh->rbth', z_BTM, weights['pace']) + weights['keep_bias']
+    return jnp.einsum('btm,rmh->rbth', z_BTM, weights['pace']) + weights['keep_bias'][:, None, None]
 
   def _reasoned(self, cell, z_BTM):
     """What tokens conclude from the slots: z, what they read of each slot [B, T, N], and y."""

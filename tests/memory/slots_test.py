@@ -39,7 +39,7 @@ def loop(p, x_TD, slots, opened, steps, settle, policy='evict', compete='slots',
   for t, z in enumerate(mapped(p, x_TD)):
     came, live = z, store['ages'] > 0
     for r in range(steps + 1):
-      z, a, _ = plain.step(p, z, store['slots'], live, came @ p['pace'][r] + p['keep_bias'])
+      z, a, _ = plain.step(p, z, store['slots'], live, came @ p['pace'][r] + p['keep_bias'][r])
       store['usage'] = store['usage'] + write[t] * a.mean(0)
     out.append((plain.normal(z) * p['norm'] * in_numpy.sigmoid(x_TD[t] @ p['gate'])) @ p['out'])
     waiting, written = [*waiting, z], [*written, write[t]]
@@ -127,6 +127,13 @@ def test_a_trajectory_is_replayed_from_any_step_and_another_past_makes_another_e
   assert np.abs(np.asarray(again['thoughts'][-1] - told['thoughts'][-1])).max() > 1e-3
 
 
+def test_gates_fall_from_step_to_step_at_the_start():
+  cell = memory.make('slots', width=8, chunk=CHUNK, steps=3, heads=2, keep_start=0.4, keep_falls=0.5)
+  params = cell.init(jax.random.key(0), 1, 'float32', method='init_state')['params']
+  gates_RH = in_numpy.sigmoid(np.asarray(params['keep_bias'], np.float64))
+  np.testing.assert_allclose(gates_RH, np.outer([0.4, 0.2, 0.1, 0.05], [1, 1]), rtol=1e-6)
+
+
 def test_what_cannot_be_thought_is_refused():
   _, state, x, call = kept('merge', 'tokens')
   with pytest.raises(InputError, match='chunk of 4'):
@@ -173,7 +180,8 @@ def test_slots_in_use_are_counted_and_never_more_than_there_are():
 @pytest.mark.parametrize('fields, told', [
     (dict(policy='evct'), "did you mean 'evict'"), (dict(compete='token'), "did you mean 'tokens'"),
     (dict(opened=6), 'opened=6'), (dict(steps=-1), 'steps=-1'), (dict(heads=4), '4 heads'),
-    (dict(write_start=0.0), 'write_start'), (dict(sharp_start=0.0), 'sharp_start'), (dict(fade=1.5), '1.5')])
+    (dict(write_start=0.0), 'write_start'), (dict(sharp_start=0.0), 'sharp_start'),
+    (dict(keep_falls=0.0), 'keep_falls'), (dict(keep_falls=1.1), '1.1'), (dict(fade=1.5), '1.5')])
 def test_fields_that_make_no_sense_are_refused(fields, told):
   with pytest.raises(InputError, match=told):
     in_numpy.setting(memory, 'slots', **SMALL | fields)
@@ -199,7 +207,7 @@ def follower(steps, task):
       into=first + second, conv=np.repeat([[0.0, 1], [1, 0]], task.vocab, axis=1),
       query=lies(first.T @ first), keys=np.stack([lies(second.T @ first), lies(first.T @ first)], 1),
       sharp=np.log([60.0]), share=np.concatenate([share, np.zeros((1, 2 * task.links))]),
-      pace=40 * asks_for_more[..., None], keep_bias=np.array([-40.0]), write_bias=np.array(-60.0),
+      pace=40 * asks_for_more[..., None], keep_bias=np.full((steps + 1, 1), -40.0), write_bias=np.array(-60.0),
       norm=np.ones(2 * task.vocab), out=first.T)
   return cell, dict(params=params)
 
