@@ -7,8 +7,8 @@
 After the colon, joined by commas: slots, titans, attention or any memory; and rows=, steps= and lr= as wanted. Chance
 is one of four (`tasks.dialogue`). Two layers of attention reach 146 tokens back, a value lies 192 or more back.
 Training rows are whole dialogues, or two, four or eight short ones, each a whole number of every memory's chunks.
-Asked across four restarts, slots were right in 100 % and titans in 99 to 100 %, attention in 25 %, after seven to nine
-minutes each on one core (docs/results/dialogue.json).
+Asked across four restarts, slots were right in 100 % and titans in 99 to 100 %, attention in 25 %
+(docs/results/dialogue.json).
 """
 
 import math

@@ -5,8 +5,8 @@
 
 After the colon, joined by commas: objects= (up to 6), bits= (of a number of a slot), rows=, steps= and lr= as wanted.
 Training scenes have two objects or more, held-out ones all. Whoever has not seen a scene of four objects is right in
-31.7 % of the answers (`tasks.scenes`). Slots reached 100 % with three seeds, two to four minutes each on one core,
-words of as many bits 50 % (docs/results/share-scenes.json).
+31.7 % of the answers (`tasks.scenes`). Slots reached 100 % with three seeds, words of as many bits 50 %
+(docs/results/share-scenes.json).
 """
 
 import ml_collections

@@ -41,10 +41,18 @@ def main(words):
 
 
 def listed(bank):
+  damaged = []
   for name in bank.list():
     versions = bank.versions(name)
-    header = bank.header(name, versions[-1])
+    try:
+      header = bank.header(name, versions[-1])
+    except InputError as error:
+      damaged.append(name)
+      print(f'{f"{name}@{versions[-1]}":32} {error}')
+      continue
     print(f'{header!s:32} {header.kind or "-":12} {header.bytes:15,} bytes  {len(versions):4} versions  {header.when}')
+  if damaged:
+    raise InputError(f'The newest versions of {damaged} cannot be read; show NAME@VERSION looks at an older one.')
 
 
 def show(bank, name):
@@ -69,7 +77,9 @@ def fork(bank, name, as_name):
 def merge(bank, *names):
   if not _INTO.value:
     raise InputError('--into is missing; it names the object that gets the new version.')
-  print(f'{_INTO.value}@{bank.merge(names, _RULE.value, _INTO.value, when=now())}')
+  # What somebody puts there meanwhile is not passed over.
+  onto = bank.versions(_INTO.value)[-1] if _INTO.value in names else None
+  print(f'{_INTO.value}@{bank.merge(names, _RULE.value, _INTO.value, onto, when=now())}')
 
 
 def now() -> str:

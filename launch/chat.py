@@ -9,7 +9,9 @@ Qwen3 answers by its chat template. Every token lies on the shade of its surpris
 --surprise shows the numbers. After every turn the state is kept, whole or not at all; Ctrl-C ends an answer, at the
 prompt the talk. Inside:
 
-  /save [FILE]  /rewind  /fork NAME  /think [STEPS]  /state  /quit      // begins a line that begins with /
+  /save [FILE]  /rewind  /fork NAME  /think [STEPS]  /draw FILE.png  /state  /quit   // begins a line that begins with /
+
+/rewind goes back by turns of this process, the last eight. /think reasons in slots, /draw draws how.
 
 Answers go to stdout, all else to stderr, so that scripts can talk too; what a script says wrongly ends the talk.
 """

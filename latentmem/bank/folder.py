@@ -41,9 +41,14 @@ class Folder:
 
   def __init__(self, path: os.PathLike | str):
     self.path = pathlib.Path(path)
-    if self.path.exists() and not self.path.is_dir():
-      raise InputError(f'{path} is a file; a bank is a folder.')
-    self._sweep_forgotten()
+    if not os.fspath(path) or '\0' in os.fspath(path):
+      raise InputError(f'{bank_header.shown(os.fspath(path))} cannot name a folder; a bank is one.')
+    with _told(self.path):
+      if self.path.exists() and not self.path.is_dir():
+        raise InputError(f'{path} is a file; a bank is a folder.')
+    for left in self.path.glob(f'{FORGOTTEN}*'):
+      with contextlib.suppress(OSError):
+        _emptied(left)
 
   def names(self) -> list[str]:
     """Of all objects."""
@@ -99,11 +104,15 @@ class Folder:
 
   def drop(self, name: str) -> None:
     """Removes an object with all its versions, at once for those who read. Raises InputError where that cannot be."""
+    place, aside = self.path / name, self.path / f'{FORGOTTEN}{uuid.uuid4().hex}'
     with _told(self.path):
+      if place.is_symlink():
+        raise InputError(f'{place} is a link to {os.readlink(place)}, and what lies there would stay. Remove that, and '
+                         'the link, by hand.')
       with contextlib.suppress(FileNotFoundError):
-        os.rename(self.path / name, self.path / f'{FORGOTTEN}{uuid.uuid4().hex}')
+        os.rename(place, aside)
       records.sync_folder(self.path)
-      self._sweep_forgotten(must=True)
+      _emptied(aside)
 
   @contextlib.contextmanager
   def _beside(self, folder: pathlib.Path) -> Iterator[tuple[BinaryIO, pathlib.Path]]:
@@ -125,7 +134,8 @@ class Folder:
           raise
         break
     else:
-      raise InputError(f'{folder} vanishes whenever a file is made in it: somebody keeps forgetting the object.')
+      raise InputError(f'No file can be made in {folder}: there can be no such folder, or somebody keeps forgetting '
+                       'the object.')
     try:
       with file:
         yield file, path
@@ -138,6 +148,7 @@ class Folder:
     """Makes a file that is written a version -> its number. Raises Taken; FileNotFoundError where it is gone."""
     first = (self.numbers(name) or [0])[-1] + 1
     for chosen in itertools.count(first) if number is None else [number]:
+      bank_header.check_version(name, chosen)
       try:
         os.link(path, self.file(name, chosen))
         return chosen
@@ -160,20 +171,20 @@ class Folder:
           _hold(file)
           path.unlink()
 
-  def _sweep_forgotten(self, must: bool = False) -> None:
-    """Removes what forgotten objects left, the files of writers among them."""
-    for folder in self.path.glob(f'{FORGOTTEN}*'):
-      for left in range(TRIES, 0, -1):
-        try:
-          shutil.rmtree(folder)
-        except FileNotFoundError:
-          pass  # Others sweep, too.
-        except OSError:
-          # A writer may have made its file while the folder was emptied.
-          if left == 1 and must:
-            raise
-        if not folder.exists():
-          break
+
+def _emptied(folder: pathlib.Path) -> None:
+  """Removes what a forgotten object left, the files of writers among them. Raises OSError where that cannot be."""
+  for left in range(TRIES, 0, -1):
+    try:
+      shutil.rmtree(folder)
+    except FileNotFoundError:
+      pass  # Others sweep, too.
+    except OSError:
+      # A writer may have made its file while the folder was emptied.
+      if left == 1:
+        raise
+    if not folder.exists():
+      break
 
 
 def _moved(path: pathlib.Path, place: pathlib.Path) -> bool:

@@ -36,7 +36,7 @@ def write(path: os.PathLike | str, arrays: Arrays, notes: Notes) -> None:
 
   Raises InputError where the disk is full or the path cannot be written.
   """
-  path = pathlib.Path(path)
+  path = pathlib.Path(_checked(path))
   try:
     with records.writing(path) as file:
       pour(file, arrays, notes)
@@ -79,7 +79,7 @@ def read(path: os.PathLike | str) -> tuple[Arrays, Notes]:
   header does not tell the truth about its data.
   """
   try:
-    with open(path, 'rb', buffering=0) as file:
+    with open(_checked(path), 'rb', buffering=0) as file:
       size = os.fstat(file.fileno()).st_size
       head = file.read(8)
       head += file.read(safetensors.announced(path, head, size, WHAT))
@@ -113,6 +113,12 @@ def check_notes(path, notes) -> None:
     raise InputError(f'{path} is damaged: it has no checksum.')
   if not all(isinstance(note, str) for note in notes.values()):
     raise InputError(f'{path} is no {WHAT}: its notes are not text.')
+
+
+def _checked(path: os.PathLike | str) -> os.PathLike | str:
+  if '\0' in os.fspath(path):
+    raise InputError(f'{os.fspath(path)!r} cannot name a file.')
+  return path
 
 
 def _unpacked(path, head: bytes, data: memoryview, block: Callable[[int, int], bytes]):

@@ -15,6 +15,7 @@ from latentmem.base.errors import hint, InputError
 
 NOTE = 'object'
 LONGEST_NAME = 100
+LAST_VERSION = 10 ** 8 - 1
 NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._=+-]*')
 
 
@@ -73,6 +74,13 @@ def check_name(name: str) -> str:
   return name
 
 
+def check_version(name: str, version: int) -> int:
+  """`version`, if a new version may have this number. Raises InputError otherwise."""
+  if version > LAST_VERSION:
+    raise InputError(f'{name} has had version {LAST_VERSION}, the last there is. Fork it, and go on with the fork.')
+  return version
+
+
 def reference(said: str) -> tuple[str, int | None]:
   """(name, version) of 'name@version', or (name, None) of a name alone. Raises InputError for anything else."""
   name, at, version = said.partition('@') if isinstance(said, str) else (said, '', '')
@@ -93,8 +101,8 @@ def encoded(name: str, kind: str, fields: dict, fingerprint: str, parents: tuple
   said = dict(name=name, kind=kind, fields=fields, fingerprint=fingerprint, parents=[list(p) for p in parents],
               when=when, stored={name: list(how) for name, how in stored.items()}, notes=notes, library=library)
   for part in ('kind', 'fingerprint', 'when'):
-    if not isinstance(said[part], str):
-      raise InputError(f'{part} is text, not {shown(said[part])}.')
+    if not _is_text(said[part]):
+      raise InputError(f'{part} is text without control characters, not {shown(said[part])}.')
   for part in ('fields', 'notes'):
     if not isinstance(said[part], dict) or not all(isinstance(key, str) for key in said[part]):
       raise InputError(f'{part} is a dict with names as keys, not {shown(said[part])}.')
@@ -137,7 +145,7 @@ def _were(written: dict, stored: dict[str, storage.Stored]) -> dict[str, tuple[s
 
 
 def _sound(header: Header) -> bool:
-  text = lambda *values: all(isinstance(value, str) for value in values)
+  text = lambda *values: all(map(_is_text, values))
   number = lambda value: type(value) in (int, float) and math.isfinite(value) and value >= 0
   return (
       text(header.name, header.kind, header.fingerprint, header.when)
@@ -146,6 +154,10 @@ def _sound(header: Header) -> bool:
       and all(text(how.kind, how.dtype, how.scale) and how.kind in storage.KINDS[1:] and how.dtype in safetensors.FLOATS
               and number(how.largest) and number(how.rms) and name in header.arrays
               and bool(how.scale) == (how.kind == storage.INT8) for name, how in header.stored.items()))
+
+
+def _is_text(value) -> bool:
+  return isinstance(value, str) and value.isprintable()
 
 
 def check_written_by(header: Header, path, kind: str | None, fields: dict | None, fingerprint: str | None) -> None:

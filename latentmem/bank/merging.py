@@ -21,6 +21,8 @@ from latentmem.base.errors import check_known, InputError
 RULES = ('refuse', 'newest', 'mean')
 SHOWN = 10
 
+ABSENT = object()
+
 
 def merged(sides: list[dict[str, Any]], parent: dict[str, Any] | None, rule: str, what: str, who: str,
            same: Callable[[Any, Any], bool]) -> dict[str, Any]:
@@ -38,8 +40,9 @@ def merged(sides: list[dict[str, Any]], parent: dict[str, Any] | None, rule: str
   check_known(rule, RULES, 'merge', 'rule')
   out, conflicts = {}, []
   for name in sorted(set().union(parent or {}, *sides)):
-    origin = (parent or {}).get(name)
-    changed = [side.get(name) for side in sides if parent is None or not _equal(side.get(name), origin, same)]
+    origin = (parent or {}).get(name, ABSENT)
+    held = [side.get(name, ABSENT) for side in sides]
+    changed = [value for value in held if parent is None or not _equal(value, origin, same)]
     if all(_equal(value, changed[0], same) for value in changed):
       value = changed[0] if changed else origin
     elif rule == 'newest':
@@ -49,7 +52,7 @@ def merged(sides: list[dict[str, Any]], parent: dict[str, Any] | None, rule: str
     else:
       conflicts.append(name)
       continue
-    if value is not None:
+    if value is not ABSENT:
       out[name] = value
   if conflicts:
     more = f' and {len(conflicts) - SHOWN} more' if len(conflicts) > SHOWN else ''
@@ -58,6 +61,20 @@ def merged(sides: list[dict[str, Any]], parent: dict[str, Any] | None, rule: str
     raise InputError(f'{who} have changed {what} {conflicts[:SHOWN]}{more} differently {since}; the rule {rule!r} '
                      f'merges none of it.{hint} Another rule of {list(RULES)} may.')
   return out
+
+
+def unrounded(side: dict[str, np.ndarray], parent: dict[str, np.ndarray] | None,
+              largest: dict[str, float]) -> dict[str, np.ndarray]:
+  """A side in which what storing it in fewer bits may have moved, and nobody else has, is as in the parent.
+
+  Args:
+    largest: The largest error of each array that is not stored exactly.
+  """
+  def is_parents(name, array):
+    old = (parent or {}).get(name)
+    return (name in largest and old is not None and (array.dtype, array.shape) == (old.dtype, old.shape)
+            and bool(np.all(np.abs(array.astype(np.float64) - old.astype(np.float64)) <= largest[name])))
+  return {name: parent[name] if is_parents(name, array) else array for name, array in side.items()}
 
 
 def mean(values: list[np.ndarray]) -> np.ndarray:
@@ -74,7 +91,7 @@ def same_array(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _equal(a, b, same) -> bool:
-  return a is b if a is None or b is None else same(a, b)
+  return a is b if a is ABSENT or b is ABSENT else same(a, b)
 
 
 def _can_be_averaged(values: list) -> bool:

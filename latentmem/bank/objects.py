@@ -73,6 +73,7 @@ class Objects:
     content = bank_format.packed(arrays, notes)
     first = max((begun for begun, _ in self._begun(name)), default=0) + 1
     for chosen in itertools.count(first) if number is None else [number]:
+      bank_header.check_version(name, chosen)
       with self._told(), contextlib.suppress(FileExistsError):
         self._files.pipe_file(self._at(name, chosen), content, mode='create')
         return chosen

@@ -145,6 +145,7 @@ class Bank:
             when: str | datetime.datetime = '', storage: str = bank_storage.EXACT) -> int:
     """Makes one version of several -> its number; see `merging` for the rules 'refuse', 'newest' and 'mean'.
 
+    What an array differs by from the common parent is no change where storing it in fewer bits may have done that.
     The sides' common parent is the nearest that is still there; the first side's nearest, where there are several.
     'newest' is by version among those of one object, else by `when`. Notes are merged as arrays are.
 
@@ -153,19 +154,22 @@ class Bank:
       into: The object that gets the new version; it may be one of them, or new.
       onto, when, storage: As for `put`.
 
-    Raises InputError where kinds, fields or fingerprints differ, or where the rule refuses; Conflict as `put` does.
+    Raises InputError where kinds, fields or fingerprints differ, also from those of what `into` holds, or where the
+    rule refuses; Conflict as `put` does.
     """
     bank_header.check_name(into)
     if len(names) < 2:
       raise InputError(f'merge takes two versions or more, not {list(map(str, names))}.')
     found = [self._find(name, None) for name in names]
     headers = [self.header(*reference) for reference in found]
-    for header in headers[1:]:
+    held = [self.header(into)] if self._place.numbers(into) else []
+    for header in headers[1:] + held:
       bank_header.check_written_by(header, self.path, headers[0].kind, headers[0].fields, headers[0].fingerprint)
     headers = _by_age(headers, self.path) if rule == 'newest' else headers
-    sides = [self.get(header)[0] for header in headers]
     origin = self._common(headers)
     parent = self.get(origin)[0] if origin else None
+    errors = lambda header: {name: how.largest for name, how in header.stored.items()}
+    sides = [merging.unrounded(self.get(header)[0], parent, errors(header)) for header in headers]
     who = ' and '.join(map(str, headers))
     arrays = merging.merged(sides, parent, rule, 'the arrays', who, merging.same_array)
     notes = merging.merged([header.notes for header in headers], origin and origin.notes, rule, 'the notes', who,

@@ -26,6 +26,7 @@ import math
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from latentmem.base import arrays
 from latentmem.base.errors import check_known, InputError
@@ -246,8 +247,12 @@ class Slots(interface.Base):
     if steps < 0 or not 0 <= start <= min(steps + 1, len(trajectory['slots']) - 1):
       raise InputError(f'A trajectory of {len(trajectory["slots"]) - 1} steps cannot be taken up at step {start} for '
                        f'{steps} steps after the rewriting.')
-    paced = [self._odds(trajectory['thoughts'][0])[min(r, self.steps)] for r in range(start, steps + 1)]
+    paced = self._odds(trajectory['thoughts'][0])[np.minimum(np.arange(start, steps + 1), self.steps)]
     return slots.trajectory(self.weights, trajectory, start, paced, self.compete, write_back)
+
+  def closed(self, cell):
+    """A cell that has written what waits in a chunk, as far as it came."""
+    return self._turned(dict(cell, age=jnp.where(cell['age'] > 0, self.chunk, 0)))
 
   @staticmethod
   def beside(cell, others):

@@ -7,7 +7,10 @@ themselves are not read: they may come afterwards, and find the memory as it was
 B rows, Q tokens that are thought about.
 """
 
+import functools
+
 from flax import linen as nn
+import jax
 
 from latentmem import memory
 from latentmem.base import arrays
@@ -65,6 +68,23 @@ def think(model, params, carry, tokens_BQ, steps: int | None = None, write_back:
     where, _, what = name.partition('/of/')
     found.setdefault(where.removeprefix('block/mixer/'), {})[what] = value
   return carry, found
+
+
+def replay(model, params, trajectories, start: int = 0, steps: int | None = None, write_back: bool = True):
+  """What `think` found again from step `start` on, each memory and layer by itself.
+
+  Change a record, a slot say, and see what would have become of it there; what other layers would have made of that is
+  not followed. Arguments and what is raised as in the memories' `replay`.
+  """
+  fields = _memories(model)
+  found = {}
+  for name, told in trajectories.items():
+    held = memory.make(**fields[name.count('/')], width=model.width, state_dtype=model.state_dtype)
+    weights = functools.reduce(lambda tree, part: tree[part], name.split('/'), params['params']['block']['mixer'])
+    again = lambda weights, told, held=held: held.apply(
+        dict(params=weights), told, method='replay', start=start, steps=steps, write_back=write_back)
+    found[name] = jax.vmap(again)(weights, told)
+  return found
 
 
 def _memories(model) -> list[dict]:

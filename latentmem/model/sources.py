@@ -11,6 +11,7 @@ B rows, L layers, N slots.
 
 import itertools
 
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -33,6 +34,19 @@ def check(model) -> None:
     raise InputError(f'A model of memory {held["kind"]!r} in composition {(mixer or {}).get("kind")!r} cannot join '
                      f'what others remember with what it does; choose one of the memories {able}, alone in mag, mal, '
                      'plain or after.')
+
+
+def closed(model, params, carry):
+  """A carry whose slots hold what still waited to be written to them; nothing else of it is to be gone on from."""
+  def instead(call, args, kwargs, context):
+    if context.method_name != '__call__' or not hasattr(context.module, 'closed'):
+      return call(*args, **kwargs)
+    state, x_BTD = args[:2]
+    return dict(state, cell=context.module.closed(state['cell'])), jnp.zeros_like(x_BTD)
+
+  rows = jax.tree.leaves(carry['memory']['cell'])[0].shape[1]
+  with nn.intercept_methods(instead):
+    return model.apply(params, carry, jnp.zeros((rows, 1), jnp.int32))[0]
 
 
 def joined(model, params, carry, others):

@@ -24,6 +24,8 @@ import jax.numpy as jnp
 from latentmem.ops.kept_states import shares
 
 COMPETE = ('slots', 'tokens')
+# What a trajectory records before the first step and after each; anything else it records of each step.
+STATES = ('slots', 'thoughts', 'usage')
 
 
 def normal(x):
@@ -128,22 +130,25 @@ def trajectory(weights, begun, start: int, odds, compete: str, write_back: bool)
   Args:
     begun: A trajectory: slots, thoughts, usage [S+1, B, ...], live [B, N], and of S > 0 steps weights, gates, written.
     start: The step to take it up at; records of later steps make way.
-    odds: Log odds of the gates of every step from there, [B, Q, H] each.
+    odds: Log odds of the gates of every step from there, [S - start, B, Q, H].
   """
-  states = {name: list(begun[name][:start + 1]) for name in ('slots', 'thoughts', 'usage')}
-  moves = {name: list(begun[name][:start]) if start else [] for name in ('weights', 'gates', 'written')}
   live_BN = begun['live']
-  for odds_BQH in odds:
-    s_BNM, z_BQM = states['slots'][-1], states['thoughts'][-1]
+
+  def one(now, odds_BQH):
+    s_BNM, z_BQM = now['slots'], now['thoughts']
     z_BQM, a_BQHN, g_BQH = step(weights, z_BQM, columns(weights, s_BNM), live_BN, odds_BQH)
     w_BN = jnp.zeros(s_BNM.shape[:2], s_BNM.dtype)
     if write_back:
       nothing_BN0 = jnp.zeros((*live_BN.shape, weights['share'].shape[0] - 1), s_BNM.dtype)
       s_BNM, w_BN, _ = write(weights, s_BNM, live_BN, nothing_BN0, z_BQM, jnp.ones(z_BQM.shape[:2], z_BQM.dtype),
                              compete)
-    usage_BN = states['usage'][-1] + jnp.sum(jnp.mean(a_BQHN, 2), 1)
-    for name, value in dict(slots=s_BNM, thoughts=z_BQM, usage=usage_BN).items():
-      states[name].append(value)
-    for name, value in dict(weights=a_BQHN, gates=g_BQH, written=w_BN).items():
-      moves[name].append(value)
-  return {name: jnp.stack(values) for name, values in (states | moves).items() if values} | dict(live=live_BN)
+    usage_BN = now['usage'] + jnp.sum(jnp.mean(a_BQHN, 2), 1)
+    then = dict(slots=s_BNM, thoughts=z_BQM, usage=usage_BN)
+    return then, (then, dict(weights=a_BQHN, gates=g_BQH, written=w_BN))
+
+  then, moves = jax.lax.scan(one, {name: begun[name][start] for name in STATES}, odds)[1]
+
+  def whole(name, new):
+    kept = start + (name in STATES)
+    return jnp.concatenate([begun[name][:kept], new]) if kept else new
+  return {name: whole(name, new) for name, new in (then | moves).items()} | dict(live=live_BN)

@@ -128,7 +128,7 @@ class Batch:
       raise InputError(f'Nothing was fed to the session {name!r}; it takes at least one token to go on from.')
     if len(stops) > STOPS:
       raise InputError(f'An answer ends at {STOPS} tokens at most, not at any of {len(stops)}.')
-    row.left, row.sampler, row.stops = ENDLESS if length is None else length, sampler, tuple(stops)
+    row.left, row.sampler, row.stops = ENDLESS if length is None else max(0, length), sampler, tuple(stops)
     row.key = np.asarray(jax.random.key_data(jax.random.key(seed)))
 
   @property

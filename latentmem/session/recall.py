@@ -16,6 +16,7 @@ measure of what it found: weights of retrieval, mean over layers, steps, heads a
 """
 
 from collections.abc import Sequence
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -27,7 +28,6 @@ from latentmem.bank import store
 from latentmem.base.errors import InputError
 from latentmem.model import sources
 from latentmem.session import sample, session
-from latentmem.session import state as states
 from latentmem.session.session import Session
 
 
@@ -52,13 +52,18 @@ class Recalled(NamedTuple):
 def joined(live: Session, bank: store.Bank, names: Sequence[store.Reference]) -> Session:
   """A session that goes on from where a live one stands, with the slots of sessions in a bank beside its own.
 
+  What waits in those to be read, or to be written to their slots, is read and written first.
+
   Raises InputError where an object is not there or is another model's, and for a model that has no slots.
   """
   sources.check(live.model)
-  others = []
+  others, close = [], jax.jit(functools.partial(sources.closed, live.model))
   for name in names:
-    found, head = states.banked(bank, name, live.identity)
-    others.append(states.read(found, live._carry, live.model.vocab, head)[0])
+    other = live.fork()
+    other.get(bank, name)
+    if len(other._unread):
+      other._read(len(other._unread))
+    others.append(close(live.params, other._carry))
   model, params, carry = sources.joined(live.model, live.params, jax.tree.map(jnp.copy, live._carry), others)
   both = Session(model, params, live.piece)
   both._carry, both._unread, both.position = carry, live._unread, live.position

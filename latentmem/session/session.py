@@ -63,7 +63,9 @@ class Session:
     program = lambda step, **how: jax.jit(functools.partial(step, model), donate_argnums=1, compiler_options=options,
                                           **how)
     self._advance, self._answer, self._hear = program(_advance), program(_answer), program(_hear)
-    self._think = jax.jit(functools.partial(reasoning.think, model), static_argnames=('steps', 'write_back'))
+    static = ('start', 'steps', 'write_back')
+    self._think, self._replay = (jax.jit(functools.partial(call, model), static_argnames=names) for call, names in (
+        (reasoning.think, static[1:]), (reasoning.replay, static)))
 
   def feed(self, tokens) -> None:
     """Takes tokens [T] and reads all but the last piece of them.
@@ -137,6 +139,10 @@ class Session:
       raise InputError('There is nothing to think about; feed at least one token, or say what it is about.')
     self._carry, trajectories = self._think(self.params, self._carry, about[None], steps=steps, write_back=write_back)
     return trajectories
+
+  def replay(self, trajectories: dict, start: int = 0, steps: int | None = None, write_back: bool = True) -> dict:
+    """What `think` returned again from step `start` on (see `model.reasoning.replay`); the session stays as it is."""
+    return self._replay(self.params, trajectories, start=start, steps=steps, write_back=write_back)
 
   def fork(self) -> 'Session':
     """A second session that goes on from here by itself. It has the same marks, and nobody listens to it."""

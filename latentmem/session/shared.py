@@ -22,6 +22,7 @@ import numpy as np
 
 from latentmem.bank.store import Bank, Conflict
 from latentmem.base.errors import InputError
+from latentmem.session import state as states
 
 KIND = 'shared slots'
 
@@ -32,11 +33,12 @@ class Shared:
   Attributes:
     bank, name: Where the slots lie.
     model, params: A pair of the kind `sharing`; all agents have the same.
-    fingerprint: Of the pair, as a bank keeps it; what another pair has written is refused.
+    fingerprint: Of the pair, as a bank keeps it; what another pair has written is refused. None: of all it holds.
   """
 
-  def __init__(self, bank: Bank, name: str, model, params, fingerprint: str = ''):
-    self.bank, self.name, self.model, self.params, self.fingerprint = bank, name, model, params, fingerprint
+  def __init__(self, bank: Bank, name: str, model, params, fingerprint: str | None = None):
+    self.bank, self.name, self.model, self.params = bank, name, model, params
+    self.fingerprint = states.identity(model, params).fingerprint if fingerprint is None else fingerprint
     self._see = jax.jit(functools.partial(_seen, model))
     self._answer = jax.jit(functools.partial(_answered, model))
 

@@ -20,6 +20,8 @@ from latentmem.base import arrays, records
 from latentmem.base.errors import InputError
 
 KIND = 'session'
+# Tokens of a sequence have numbers below it.
+PLACES = 2 ** 31
 
 
 class Identity(NamedTuple):
@@ -102,9 +104,10 @@ def read(state, carry, vocab: int, who):
   like = dict(carry=carry, unread=jax.ShapeDtypeStruct((unread.size,), np.int32),
               position=jax.ShapeDtypeStruct((), np.int64))
   tree = store.shaped({name: np.asarray(leaf) for name, leaf in found.items()}, like, who)
-  if position < len(unread) or (len(unread) and not 0 <= unread.min() <= unread.max() < vocab):
+  if not len(unread) <= position < PLACES or (len(unread) and not 0 <= unread.min() <= unread.max() < vocab):
     raise InputError(f'{who} does not hold a state that can be gone on from: the {len(unread)} tokens that wait in it '
-                     f'are more than the {position} it was given, or not all of the {vocab} that the model knows.')
+                     f'are more than the {position} it was given, or not all of the {vocab} that the model knows, or '
+                     f'it was given more than {PLACES - 1}.')
   return jax.tree.map(jnp.array, tree['carry']), unread, int(position)
 
 

@@ -9,13 +9,17 @@ import numpy as np
 from latentmem.study import figures
 
 
-def of_one(trajectory: dict, row: int = 0, token: int = -1) -> dict:
+def of_one(trajectory: dict, row: int = 0, token: int = -1, layer: int | None = None) -> dict:
   """What a memory's `think` returned, for one row and one token of the query: what `draw` takes.
+
+  Of what a whole model or a session thought, whose records lie layer by layer, `layer` says which.
 
   Returns:
     weights [S, N] and gates [S], means over heads; written [S, N]; moved [S, N], how far each slot went at each step,
     as a share of its length; live [N].
   """
+  if layer is not None:
+    trajectory = {name: record[layer] for name, record in trajectory.items()}
   slots = np.asarray(trajectory['slots'], np.float64)[:, row]
   length_N = np.sqrt(np.sum(slots[:-1] ** 2, -1))
   moved_N = np.sqrt(np.sum(np.diff(slots, axis=0) ** 2, -1)) / np.maximum(length_N, 1e-12)

@@ -30,33 +30,49 @@ class Nowhere:
 
 
 class File(Nowhere):
-  """A state file."""
+  """A state file; another process that writes it is noticed."""
 
   def __init__(self, path: str):
     self.path = pathlib.Path(path)
-    if not self.path.absolute().parent.is_dir():
-      raise InputError(f'--state={path} is in a folder that does not exist.')
+    self._seen = self._look()
 
   def __str__(self):
     return str(self.path)
 
   def resume(self, live):
-    there = self.path.exists()
-    if there:
+    self._seen = self._look()
+    if self._seen:
       live.load(self.path)
-    return there
+    return bool(self._seen)
 
   def keep(self, live):
+    if self._look() != self._seen:
+      raise InputError(f'Another process has written {self.path} meanwhile, which stays as it is; /fork NAME keeps '
+                       'this talk in a file beside it.')
     live.save(self.path)
+    self._seen = self._look()
 
   def fork(self, live, name):
     if pathlib.Path(name).name != name:
       raise InputError(f'{name!r} names no file beside {self.path}.')
-    path = self.path.with_name(name)
-    if path.exists():
-      raise InputError(f'{path} is there already; choose another name.')
-    live.save(path)
-    return str(path)
+    copy = File(str(self.path.with_name(name)))
+    if copy._seen:
+      raise InputError(f'{copy} is there already; choose another name.')
+    copy.keep(live)
+    return str(copy)
+
+  def _look(self) -> tuple | None:
+    """What tells a file from what may have taken its place; None where there is none."""
+    text = str(self.path)
+    try:
+      if not text.isprintable() or not self.path.absolute().parent.is_dir():
+        raise InputError(f'{text!r} is in a folder that does not exist, or can be no file\'s name.')
+      found = self.path.stat()
+    except FileNotFoundError:
+      return None
+    except OSError as error:
+      raise InputError(f'{header.shown(text)} can keep no talk: {error.strerror}.') from error
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class Object(Nowhere):
@@ -75,10 +91,15 @@ class Object(Nowhere):
     return there
 
   def keep(self, live):
-    self.version = live.put(self.bank, self.name, onto=self.version, when=_now())
+    try:
+      self.version = live.put(self.bank, self.name, onto=self.version, when=_now())
+    except store.Conflict as error:
+      raise InputError(f'Another process has put {self.name} of {self.bank.path} since version {self.version}; '
+                       '/fork NAME keeps this talk under another name.') from error
 
   def fork(self, live, name):
-    return f'{name}@{live.put(self.bank, name, onto=0, when=_now())} of {self.bank.path}'
+    parents = [f'{self.name}@{self.version}'] if self.version else []
+    return f'{name}@{live.put(self.bank, name, onto=0, parents=parents, when=_now())} of {self.bank.path}'
 
 
 def of(path: str | None, bank: str | None, name: str | None) -> Nowhere:

@@ -1,12 +1,16 @@
 """A conversation: turns, and the commands inside it."""
 
 from collections.abc import Callable
+import pathlib
 import re
 
 import numpy as np
 
+from latentmem.bank import format as bank_format
+from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from latentmem.session import sample, text
+from latentmem.study import figures, trajectory
 from launch.chatting import keeping
 from launch.voices import Voice
 
@@ -21,6 +25,7 @@ class Talk:
     voice: Who answers.
     keep: Where it is kept.
     tokens, bits: Those of the last turn, and their surprise, by their places.
+    thought: The trajectories of the last thinking.
   """
 
   def __init__(self, voice: Voice, kept: keeping.Nowhere, length: int, sampler: sample.Sampler, seed: int,
@@ -30,6 +35,7 @@ class Talk:
     self._stopped = stopped
     self.bits: dict[int, float] = {}
     self.tokens: dict[int, int] = {}
+    self.thought: dict = {}
     self.voice.live.listener = self._hear
 
   def turn(self, said: str, show: Callable[[str, float], None]) -> tuple[int, int]:
@@ -100,7 +106,11 @@ class Talk:
       return f'kept as {self.kept}'
     if not path:
       raise InputError('Nothing says where to save; /save FILE does, or start with --state=FILE.')
-    keeping.File(path).keep(self.voice.live)
+    place = keeping.File(path)
+    if place.path.exists():
+      # Only what a session wrote makes way.
+      bank_format.read(place.path)
+    place.keep(self.voice.live)
     return f'saved to {path}'
 
   def _rewind(self):
@@ -114,9 +124,23 @@ class Talk:
   def _think(self, steps):
     if steps and not re.fullmatch('[0-9]{1,4}', steps):
       raise InputError(f'/think takes a number of steps, not {steps!r}.')
-    found = self.voice.live.think(int(steps) if steps else None)
+    self.thought = self.voice.live.think(int(steps) if steps else None)
     self.kept.keep(self.voice.live)
-    return '\n'.join(f'{name}: {said(trajectory["slots"])}' for name, trajectory in found.items())
+    return '\n'.join(f'{name}: {said(told["slots"])}' for name, told in self.thought.items())
+
+  def _draw(self, path):
+    if not self.thought:
+      raise InputError('Nothing was thought yet; /think, and then /draw FILE.png.')
+    place = pathlib.Path(path)
+    if place.suffix != '.png' or place.exists():
+      raise InputError(f'{path!r} is there already, or does not end in .png; /draw takes the name of a new file.')
+    *_, told = self.thought.values()
+    try:
+      figure = trajectory.draw(trajectory.of_one(told, layer=-1))
+      records.write_whole(place, figures.png(figure))
+    except (figures.Absent, OSError) as error:
+      raise InputError(f'{path} cannot be drawn: {error}') from error
+    return f'what the last layer thought about the last token is drawn in {path}'
 
   def state(self) -> str:
     """What there is, in a line."""
@@ -132,4 +156,4 @@ def said(slots) -> str:
 
 # What is called, and whether it takes nothing (0), perhaps a word (1), or a word (2).
 COMMANDS = dict(save=(Talk._save, 1), rewind=(Talk._rewind, 0), fork=(Talk._fork, 2), think=(Talk._think, 1),
-                state=(Talk.state, 0), quit=(lambda talk: None, 0))
+                draw=(Talk._draw, 2), state=(Talk.state, 0), quit=(lambda talk: None, 0))

@@ -222,6 +222,39 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     store.Bank(tmp_path / 'file')
   with pytest.raises(InputError, match='cannot be read or written: Not a directory'):
     store.Bank(tmp_path / 'file' / 'below').put('x', STATE)
+  for path, said in (('', "'' cannot name a folder"), ('a\0b', 'cannot name a folder'), ('x' * 300, 'name too long')):
+    with pytest.raises(InputError, match=said):
+      store.Bank(path)
+
+
+def test_a_linked_object_is_not_forgotten_and_others_are(tmp_path):
+  bank = store.Bank(tmp_path / 'bank')
+  for name in ('linked', 'other'):
+    bank.put(name, STATE)
+  (tmp_path / 'bank' / 'linked').rename(tmp_path / 'elsewhere')
+  (tmp_path / 'bank' / 'linked').symlink_to(tmp_path / 'elsewhere')
+  with pytest.raises(InputError, match='is a link to .*elsewhere'):
+    bank.forget('linked')
+  bank.forget('other')
+  assert bank.list() == ['linked'] and bank.get('linked')[1].version == 1
+
+
+def test_what_an_older_forget_could_not_remove_does_not_stop_another(tmp_path):
+  bank = store.Bank(tmp_path)
+  bank.put('x', STATE)
+  (tmp_path / f'{folder.FORGOTTEN}old').symlink_to(tmp_path / 'nowhere')
+  bank.forget('x')
+  assert bank.list() == [] and store.Bank(tmp_path).list() == []
+
+
+def test_no_version_is_written_that_could_not_be_found(tmp_path):
+  bank = store.Bank(tmp_path)
+  bank.put('x', STATE)
+  last = tmp_path / 'x' / '99999999.safetensors'
+  (tmp_path / 'x' / '00000001.safetensors').rename(last)
+  with pytest.raises(InputError, match='the last there is. Fork it'):
+    bank.put('x', STATE)
+  assert os.listdir(tmp_path / 'x') == [last.name]
 
 
 def test_other_things_in_the_folder_are_no_objects(tmp_path):

@@ -73,7 +73,8 @@ def test_whatever_is_taken_for_a_name_stays_in_its_folder(text):
 
 @pytest.mark.parametrize('part, value, said', [
     ('notes', dict(a=object()), 'JSON'), ('notes', dict(a=float('nan')), 'JSON'), ('notes', [1], 'notes is a dict'),
-    ('fields', {3: 4}, 'fields is a dict'), ('kind', 3, 'kind is text'), ('fingerprint', None, 'fingerprint is text')])
+    ('fields', {3: 4}, 'fields is a dict'), ('kind', 3, 'kind is text'),
+    ('kind', '\x1b[2J', 'without control characters'), ('fingerprint', None, 'fingerprint is text')])
 def test_what_cannot_be_said_is_refused(part, value, said):
   with pytest.raises(InputError, match=said):
     bank_header.encoded(**SAID | {part: value})
@@ -86,7 +87,7 @@ def with_said(**changed):
 
 @pytest.mark.parametrize('notes', [
     {}, {bank_header.NOTE: '{'}, {bank_header.NOTE: '[1]'}, {bank_header.NOTE: 'null'}, {bank_header.NOTE: '[' * 9999},
-    with_said(kind=3), with_said(parents=[['a', 1]]), with_said(parents=[['a', 0, 'c']]),
+    with_said(kind=3), with_said(when='\n'), with_said(parents=[['a', 1]]), with_said(parents=[['a', 0, 'c']]),
     with_said(parents=[[1, 1, 'c']]),
     with_said(parents=3), with_said(more=1), with_said(version=9), with_said(fields=[]), with_said(stored=[]),
     with_said(stored=dict(a=['int8', 'F32', '', 0, 0])), with_said(stored=dict(a=['bfloat16', 'F32', 'b', 0, 0])),

@@ -260,7 +260,32 @@ def test_merging_what_does_not_belong_together_is_refused(bank):
     bank.merge(['a', 'c'], 'newest', into='d')
   with pytest.raises(InputError, match='two versions or more'):
     bank.merge(['a'], 'mean', into='d')
-  assert bank.list() == ['a', 'b', 'c']
+  with pytest.raises(InputError, match='written by another model'):
+    bank.merge(['a', 'c'], 'mean', into='b')
+  assert bank.list() == ['a', 'b', 'c'] and bank.versions('b') == [1]
+
+
+def test_storing_in_fewer_bits_is_no_change(bank):
+  rng = np.random.default_rng(0)
+  start = {name: rng.normal(size=(4, 32)).astype(np.float32) for name in ('x', 'y', 'z')}
+  bank.put('mother', start, **OURS)
+  for name, own in (('left', 'x'), ('right', 'y')):
+    bank.put(name, start | {own: start[own] + 1}, parents=['mother'], storage='int8', **OURS)
+  bank.merge(['left', 'right'], 'refuse', into='both')
+  found, _ = bank.get('both')
+  np.testing.assert_array_equal(found['z'], start['z'])
+  for own in ('x', 'y'):
+    np.testing.assert_allclose(found[own], start[own] + 1, atol=0.02)
+  bank.put('right', start | dict(x=start['x'] - 1), parents=['mother'], storage='int8', **OURS)
+  with pytest.raises(InputError, match=r"the arrays \['x'\]"):
+    bank.merge(['left', 'right'], 'refuse', into='more')
+
+
+def test_a_note_of_nothing_is_a_note(bank):
+  bank.put('a', STATE, notes=dict(said=None, b=1), **OURS)
+  bank.fork('a', 'b')
+  bank.merge(['a', 'b'], 'refuse', into='c')
+  assert bank.header('c').notes == dict(said=None, b=1)
 
 
 def test_a_diff_names_every_array(bank):

@@ -46,6 +46,17 @@ def test_what_cannot_be_is_told_in_one_line(path, args, said):
   assert 'alice' in store.Bank(path).list()
 
 
+def test_a_damaged_object_does_not_hide_the_others(tmp_path):
+  bank = store.Bank(tmp_path)
+  for name in ('ann', 'bob', 'carl'):
+    bank.put(name, dict(a=np.zeros(3)))
+  place = bank._place.file('bob', 1)
+  place.write_bytes(place.read_bytes()[:100])
+  done = launch('bank', f'--path={tmp_path}', 'list')
+  assert [line.split()[0] for line in done.stdout.splitlines()] == ['ann@1', 'bob@1', 'carl@1']
+  assert done.returncode == 2 and "['bob'] cannot be read" in done.stderr and 'Traceback' not in done.stderr
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path):
   done = launch('bank', f'--path={tmp_path / "bnk"}', 'list')
   assert done.returncode == 2 and 'There is no folder' in done.stderr

@@ -89,7 +89,10 @@ def test_commands_do_what_they_say(talk, tmp_path):
   jax.tree.map(np.testing.assert_array_equal, held.voice.live.state(), before)
   assert answer(held, 'two') == second
   assert 'memory: 3 steps, which moved the slots by' in held.command('/think 2')
-  held.command(f'/save {tmp_path / "third"}')
+  picture = tmp_path / 'thought.png'
+  assert 'is drawn in' in held.command(f'/draw {picture}') and picture.read_bytes().startswith(b'\x89PNG')
+  for _ in range(2):
+    held.command(f'/save {tmp_path / "third"}')
   for name, same in (('state', True), ('third', True), ('other', False)):
     again = talk()
     again.voice.live.load(tmp_path / name)
@@ -100,11 +103,22 @@ def test_commands_do_what_they_say(talk, tmp_path):
 
 @pytest.mark.parametrize('line, wrong', [
     ('/rewnd', "no command 'rewnd' .did you mean 'rewind'"), ('/rewind', 'no mark before position 0'),
-    ('/fork', 'takes a name'), ('/fork ../x', 'names no file beside'), ('/state now', 'nothing behind it'),
+    ('/fork', 'takes a name'), ('/fork ../x', 'names no file beside'),
+    ('/fork \x1b[31mred', 'no file'), (f'/fork {"x" * 300}', 'too long'), ('/draw x.png', 'Nothing was thought'),
+    ('/state now', 'nothing behind it'),
     ('/think many', 'a number of steps'), ('/think', 'nothing to think about'), ('/', "no command ''")])
 def test_commands_that_cannot_be_are_told(talk, tmp_path, line, wrong):
   with pytest.raises(InputError, match=wrong):
     talk(keeping.File(str(tmp_path / 'state'))).command(line)
+
+
+def test_a_file_that_is_no_state_does_not_make_way(talk, tmp_path):
+  held, mine = talk(), tmp_path / 'mine.txt'
+  answer(held, 'one')
+  mine.write_text('mine')
+  with pytest.raises(InputError, match='mine.txt'):
+    held.command(f'/save {mine}')
+  assert mine.read_text() == 'mine'
 
 
 def test_what_is_kept_nowhere_cannot_be_saved_or_forked(talk):
@@ -121,9 +135,20 @@ def test_a_name_that_cannot_be_is_told_before_anything_is_said(tmp_path):
 def test_somebody_else_talking_under_the_name_is_noticed(talk, tmp_path):
   one, two = (talk(keeping.Object(str(tmp_path / 'bank'), 'ann')) for _ in range(2))
   answer(one, 'one')
-  with pytest.raises(InputError, match='ann'):
+  with pytest.raises(InputError, match='ann of .* /fork NAME'):
     answer(two, 'two')
   assert store.Bank(tmp_path / 'bank').versions('ann') == [1]
+
+
+def test_somebody_else_writing_the_file_is_noticed_and_a_fork_keeps_the_talk(talk, tmp_path):
+  one, two = (talk(keeping.File(str(tmp_path / 'state'))) for _ in range(2))
+  answer(one, 'one')
+  answer(one, 'more')
+  kept = (tmp_path / 'state').read_bytes()
+  with pytest.raises(InputError, match='/fork NAME'):
+    answer(two, 'two')
+  two.command('/fork twin')
+  assert (tmp_path / 'state').read_bytes() == kept and (tmp_path / 'twin').exists()
 
 
 def test_what_was_said_is_kept_where_its_answer_is_stopped(talk, tmp_path):

@@ -127,6 +127,18 @@ def test_a_trajectory_is_replayed_from_any_step_and_another_past_makes_another_e
   assert np.abs(np.asarray(again['thoughts'][-1] - told['thoughts'][-1])).max() > 1e-3
 
 
+def test_a_chunk_is_closed_as_if_tokens_that_are_not_written_had_filled_it():
+  fields = SMALL | dict(steps=1)
+  read, start, params, x = in_numpy.setting(memory, 'slots', length=12, **fields)
+  cell = memory.make('slots', width=8, chunk=CHUNK, state_dtype='float64', **fields)
+  write = np.arange(12) < 10
+  filled, _ = read(start, x, write_BT=np.broadcast_to(write, (2, 12)))
+  begun, _ = read(start, x[:, :10])
+  closed = cell.apply({'params': params}, begun['cell'], method='closed')
+  assert_close(closed, filled['cell'])
+  assert_close(cell.apply({'params': params}, closed, method='closed'), closed)
+
+
 def test_gates_fall_from_step_to_step_at_the_start():
   cell = memory.make('slots', width=8, chunk=CHUNK, steps=3, heads=2, keep_start=0.4, keep_falls=0.5)
   params = cell.init(jax.random.key(0), 1, 'float32', method='init_state')['params']

@@ -42,6 +42,20 @@ def test_a_layer_of_memory_alone_thinks_about_its_own_input(x64, tokens):
                {name: trajectory[name] for name in ('slots', 'weights', 'gates', 'written')})
 
 
+@pytest.mark.parametrize('kind', ['mag', slow('after')])
+def test_a_layer_that_is_replayed_from_another_past_comes_to_another_end(x64, tokens, kind):
+  net = subjects.decoder(kind, 'slots')
+  params = subjects.params_of(net)
+  think = jax.jit(functools.partial(reasoning.think, net, steps=2))
+  _, found = think(params, lived(net, params, tokens), tokens[:, :2])
+  replay = jax.jit(functools.partial(reasoning.replay, net, start=1, steps=2))
+  assert_close(replay(params, found), found)
+  other = dict(found['memory'], slots=found['memory']['slots'].at[1, 1].mul(-1))
+  again = replay(params, dict(memory=other))['memory']
+  assert_close(again['slots'][0], found['memory']['slots'][0])
+  assert np.abs(again['thoughts'][1, -1] - found['memory']['thoughts'][1, -1]).max() > 1e-3
+
+
 @pytest.mark.parametrize('kind', ['mag', slow('mal'), slow('after')])
 def test_all_but_what_was_written_back_stays(x64, tokens, kind):
   net = subjects.decoder(kind, 'slots')

@@ -92,7 +92,7 @@ def test_a_trajectory_in_a_loop_and_taken_up_anywhere(compete):
   weights, s, z, rng = drawn(5)
   odds = rng.normal(size=(3, BATCH, TOKENS, HEADS))
   begun = dict(slots=s[None], thoughts=z[None], usage=np.zeros((1, BATCH, SLOTS)), live=LIVE)
-  told = trajectory(weights, begun, start=0, odds=list(odds), compete=compete, write_back=True)
+  told = trajectory(weights, begun, start=0, odds=odds, compete=compete, write_back=True)
   own, thoughts, use = s[0], z[0], np.zeros(SLOTS)
   for r in range(3):
     moved = [plain.step(weights, thoughts[t], own, LIVE[0], odds[r, 0, t]) for t in range(TOKENS)]
@@ -105,7 +105,7 @@ def test_a_trajectory_in_a_loop_and_taken_up_anywhere(compete):
     assert_close(told['weights'][r, 0], np.stack([each[1] for each in moved]))
     assert_close(told['gates'][r, 0], np.stack([each[2] for each in moved]))
   for start in (1, 2, 3):
-    again = trajectory(weights, told, start=start, odds=list(odds[start:]), compete=compete, write_back=True)
+    again = trajectory(weights, told, start=start, odds=odds[start:], compete=compete, write_back=True)
     assert_close(again, told)
-  kept = trajectory(weights, begun, start=0, odds=list(odds), compete=compete, write_back=False)
+  kept = trajectory(weights, begun, start=0, odds=odds, compete=compete, write_back=False)
   assert_close(kept['slots'], np.broadcast_to(s, kept['slots'].shape))

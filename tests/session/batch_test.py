@@ -186,6 +186,8 @@ def test_what_cannot_be_is_told(batch, alone, params):
   with pytest.raises(InputError, match='at least one token'):
     batch.generate('ann')
   batch.feed('ann', [1])
+  batch.generate('ann', -5)
+  assert not batch.busy and not list(batch.run())
   with pytest.raises(InputError, match=f'{STOPS} tokens at most'):
     batch.generate('ann', stops=range(STOPS + 1))
   batch.leave('joe')

@@ -12,7 +12,7 @@ from latentmem.session.session import Session
 from tests.session.live import network, shaken
 
 rng = np.random.default_rng(2)
-BOOK, TALK, QUESTION = rng.integers(0, 64, 40), rng.integers(0, 64, 22), rng.integers(0, 64, 5)
+BOOK, TALK, QUESTION = rng.integers(0, 64, 38), rng.integers(0, 64, 22), rng.integers(0, 64, 5)
 
 
 @pytest.fixture(scope='module')
@@ -58,6 +58,21 @@ def test_without_the_bank_an_answer_costs_what_it_costs_the_live_session(lives, 
   wanted = sum(told[place] for place in range(len(TALK) + len(QUESTION), len(TALK) + len(QUESTION) + 6))
   assert abs(found.bits['short', 'new'] - wanted) < 1e-3
   assert abs(found.lost['long'] - (wanted - found.bits[sources.SOURCES])) < 1e-3
+
+
+def test_what_waits_in_a_bank_to_be_read_or_written_is_recalled_too(lives, found):
+  """A book of which nothing was read when it was put, and one read but for a piece; both end within a chunk."""
+  live, bank = lives
+  lazy = Session(live.model, live.params, piece=64)
+  lazy.feed(BOOK)
+  lazy.put(bank, 'lazy')
+  again = recall.answer(live, QUESTION, bank, ['lazy'], length=0, told=found.tokens)
+  np.testing.assert_allclose(list(again.bits.values()), list(found.bits.values()), rtol=1e-4)
+  lazy = Session(live.model, live.params, piece=64)
+  lazy.feed(BOOK[:-1])
+  lazy.put(bank, 'shorter')
+  shorter = recall.answer(live, QUESTION, bank, ['shorter'], length=0, told=found.tokens)
+  assert abs(shorter.bits[sources.SOURCES] - found.bits[sources.SOURCES]) > 1e-3
 
 
 def test_shares_add_up_and_masses_are_shares_of_attention(found):

@@ -1,5 +1,6 @@
 """A live sequence goes on as if it had never been cut, stopped, saved or handed over in parts."""
 
+import functools
 import itertools
 import json
 
@@ -396,6 +397,8 @@ def test_thinking_emits_nothing_and_moves_the_slots_alone(fresh):
   # Two layers, three steps and what was before them, one row, slots, width; a chunk of what waits is thought about.
   assert trajectory['slots'].shape == (2, 4, 1, 5, 16) and trajectory['thoughts'].shape == (2, 4, 1, 4, 16)
   assert live.position == before and len(live._unread) == 4
+  again, = live.replay(dict(memory=trajectory), start=1, steps=2).values()
+  jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), again, trajectory)
   twin._read(2)
   moved = {name for name, leaf in base_arrays.named(live._carry).items()
            if not np.array_equal(leaf, base_arrays.named(twin._carry)[name])}

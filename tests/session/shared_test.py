@@ -110,3 +110,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
     shared.answer(rows(2)[:, SCENE:])
   with pytest.raises(InputError, match='written by another model'):
     Shared(Bank(tmp_path), 'scene', *pair(), fingerprint='other').answer(rows()[:, SCENE:])
+  net, params = pair()
+  Shared(Bank(tmp_path), 'own', net, params).write(shared.see(rows()[:, :SCENE]))
+  with pytest.raises(InputError, match='written by another model'):
+    Shared(Bank(tmp_path), 'own', net, jax.tree.map(lambda p: p + 1, params)).read()

@@ -48,6 +48,7 @@ def test_a_state_is_read_as_it_was_written_and_shares_nothing():
 
 @pytest.mark.parametrize('wrong, said', [
     (dict(unread=np.array([9], np.int32)), 'not all of the 9'), (dict(position=np.int64(1)), 'more than the 1'),
+    (dict(position=np.int64(2**31)), 'given more than 2147483647'),
     (dict(unread=np.array([[1]], np.int32)), 'unread is int32'), (dict(position=np.array([7])), 'position is int64'),
     (dict(carry=dict(CARRY, age=np.zeros(3, np.int32))), 'carry/age is int32.3. there, int32.2. here'),
     (dict(carry=dict(cell=CARRY['cell'])), 'carry/age is absent there'), (dict(more=np.zeros(1)), 'more is float64')])

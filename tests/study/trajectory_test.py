@@ -30,6 +30,12 @@ def test_one_token_is_told_by_means_over_heads():
   np.testing.assert_allclose([share for _, share in trajectory.path(one)], [0.8, 1, 0.8])
 
 
+def test_of_a_whole_model_a_layer_is_told():
+  layers = {name: np.stack([np.zeros_like(record), record]) for name, record in told().items()}
+  for name, value in trajectory.of_one(layers, row=1, token=0, layer=1).items():
+    np.testing.assert_array_equal(value, trajectory.of_one(told(), row=1, token=0)[name])
+
+
 def test_a_figure_has_a_row_a_step_and_a_column_a_slot_in_use():
   one = trajectory.of_one(told(), row=1, token=0)
   figure = trajectory.draw(one, names=['a>b', 'b>c', 'c>d', 'no'])
