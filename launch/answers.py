@@ -39,9 +39,13 @@ def check(chosen: dict, source) -> None:
   for name in chosen:
     check_known(name, FIELDS, 'reason', 'field')
   for name, least in FIELDS.items():
-    if not isinstance(chosen.get(name), (int, float)) or chosen[name] < least:
-      raise InputError(f'reason.{name}={chosen.get(name)!r}; it must be a number, at least {least}.')
-  rows_of(source.asks, heldout(chosen, source))
+    kinds = (int, float) if name == 'still' else int
+    if not isinstance(chosen.get(name), kinds) or isinstance(chosen[name], bool) or not least <= chosen[name] < np.inf:
+      raise InputError(f'reason.{name}={chosen.get(name)!r}; it must be a '
+                       f'{"" if name == "still" else "whole "}number, at least {least}.')
+  asked = heldout(chosen, source)
+  source.asks.check_fit(asked, 'The held-out problems')
+  source.asks.example(asked[0], source.asks.stages)
 
 
 def heldout(chosen: dict, source) -> list[chains.Problem]:
@@ -79,9 +83,10 @@ def scored(net, task: chains.Chains, got: Given) -> dict:
 
 
 def right(task: chains.Chains, got: Given) -> int:
-  """Right answers."""
+  """Right answers; one that was cut off is none."""
   tokens = [row_A[row_A != spans.NOTHING].tolist() for row_A in got.answers.tokens_BA]
-  return sum(task.right(problem, out) for problem, out in zip(got.asked, tokens))
+  return sum(task.right(problem, out) and not cut
+             for problem, out, cut in zip(got.asked, tokens, got.answers.cut_B.tolist()))
 
 
 def lacks(net) -> list[dict]:
@@ -127,7 +132,7 @@ def look(run: records.Run, net, params, task: chains.Chains, got: Given, problem
 
 
 def keep_trail(run: records.Run, task: chains.Chains, got: Given, problems: int) -> None:
-  """Writes trail.npz: of the first problems each question, each thought's vector and gates, and what was said."""
+  """Writes trail.npz: of the first problems the question, each thought as a vector, a stream's gates, what was said."""
   if not problems:
     return
   out = io.BytesIO()

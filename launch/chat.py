@@ -28,7 +28,8 @@ from launch.chatting import keeping, shown, signals, talk
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model talks.')
 _STEP = flags.DEFINE_integer('step', None, 'Checkpoint; the latest good one where it is not given.')
 _MODEL = flags.DEFINE_string('model', None, 'Hugging Face folder of a Qwen3, instead of a run folder.')
-_CONTEXT = flags.DEFINE_integer('context', 4096, 'Tokens that a model of --model looks back on.', lower_bound=1)
+_CONTEXT = flags.DEFINE_integer('context', 4096, 'Tokens that a model of --model looks back on.', lower_bound=1,
+                               upper_bound=2**24)
 _DTYPE = flags.DEFINE_enum('dtype', 'bfloat16', ['bfloat16', 'float32'], 'Of the weights and arithmetic of --model.')
 _STATE = flags.DEFINE_string('state', None, 'File that keeps the talk.')
 _BANK = flags.DEFINE_string('bank', None, 'Bank that keeps the talk, a version for every turn, under --name.')

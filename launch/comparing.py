@@ -4,9 +4,22 @@ from collections.abc import Callable, Iterable
 import pathlib
 
 from latentmem.base import records
+from latentmem.base.errors import InputError
 from latentmem.train import loop, results
 from latentmem.train.preemption import Preemption
 from launch import shell
+
+MOST_SEEDS = 2 ** 32
+
+
+def seeds(config: dict, count: int, arms: list[str]) -> range:
+  """The seeds of a comparison, from the config's on. Raises InputError where there is nothing to compare."""
+  if not arms:
+    raise InputError('--arms is empty; name one arm or more.')
+  found = range(config['seed'], config['seed'] + count)
+  if not found or not 0 <= found[0] <= found[-1] < MOST_SEEDS:
+    raise InputError(f'--seeds={count} from seed {config["seed"]} on is no row of seeds of 0 to {MOST_SEEDS - 1}.')
+  return found
 
 
 def begun(workdir: str | None) -> pathlib.Path:
@@ -37,9 +50,11 @@ def trained(run, built, seed: int, preemption, frozen=None):
   return done.state.params
 
 
-def pages(folder: pathlib.Path, names: Iterable[str], page: str = 'answers.json') -> dict[str, list[dict]]:
-  """A page of all runs of each arm that have one."""
-  return {name: [records.read_json(path) for path in sorted(folder.glob(f'{name}-*/{page}'))] for name in names}
+def pages(folder: pathlib.Path, names: Iterable[str], seeds: Iterable[int],
+          page: str = 'answers.json') -> dict[str, list[dict]]:
+  """A page of the runs of each arm that have one; runs of other seeds may be of another config."""
+  paths = lambda name: (folder / f'{name}-{seed}' / page for seed in seeds)
+  return {name: [records.read_json(path) for path in paths(name) if path.exists()] for name in names}
 
 
 def keep(folder: pathlib.Path, record: dict, text: str, figure) -> None:

@@ -30,10 +30,11 @@ def main():
     raise InputError(f'{_WORKDIR.value} holds a model of the kind {config["model"]["kind"]!r}; a folder of Hugging '
                      "Face's is written of a 'qwen3' alone.")
   config, params = checkpoint.load_params(_WORKDIR.value, _STEP.value)
+  told = tokenizer(config['data'])
   qwen3_weights.save(_TO.value, config['model'], params, dtype=_DTYPE.value, largest=round(_SHARD.value * 1e9),
-                     files=tokenizer(config['data']))
-  print(f'{_TO.value}: {config["model"]["layers"]} layers, to be read by transformers, or by '
-        f'python -m launch.generate --model={_TO.value}')
+                     files=told)
+  reads = f', or by python -m launch.generate --model={_TO.value}' if told else '; it has no tokenizer'
+  print(f'{_TO.value}: {config["model"]["layers"]} layers, to be read by transformers{reads}')
 
 
 def tokenizer(config: dict) -> dict[str, bytes]:

@@ -26,7 +26,8 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model goes on 
 _STEP = flags.DEFINE_integer('step', None, 'Checkpoint; the latest good one where it is not given.')
 _MODEL = flags.DEFINE_string('model', None, 'Hugging Face folder of a Qwen3, instead of a run folder.')
 _CHAT = flags.DEFINE_bool('chat', False, 'The prompt is what a user says, in the chat template of --model.')
-_CONTEXT = flags.DEFINE_integer('context', 4096, 'Tokens that a model of --model looks back on.', lower_bound=1)
+_CONTEXT = flags.DEFINE_integer('context', 4096, 'Tokens that a model of --model looks back on.', lower_bound=1,
+                               upper_bound=2**24)
 _DTYPE = flags.DEFINE_enum('dtype', 'bfloat16', ['bfloat16', 'float32'], 'Of the weights and arithmetic of --model.')
 _PROMPT_FILE = flags.DEFINE_string('prompt_file', None, 'Text that is read first.')
 _PROMPT = flags.DEFINE_string('prompt', '', 'Text that is read next.')

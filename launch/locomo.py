@@ -8,11 +8,11 @@ the base alone, and by the base behind the ten turns that BM25 finds. The base i
 Hugging Face folder, whose tokens are the rows'. The same command goes on where it stopped.
 """
 
+import functools
+
 from absl import flags, logging
 
-from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.personal import counts
 from launch import comparing, parts, shell
 from launch.personalizing import arms, bases, comparison, told
 
@@ -28,8 +28,8 @@ def main():
   logging.set_verbosity(logging.FATAL)
   config = shell.config_of(_CONFIG)
   arms.check(config)
-  if not _BASE.value or _SEEDS.value < 1 or _TURNS.value < 1 or config['data']['kind'] != 'conversations':
-    raise InputError("launch.locomo needs --base=FOLDER, a seed, a turn, and a config whose data are 'conversations' "
+  if not _BASE.value or _TURNS.value < 1 or config['data']['kind'] != 'conversations':
+    raise InputError("launch.locomo needs --base=FOLDER, a turn, and a config whose data are 'conversations' "
                      '(configs/locomo.py:arms).')
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
   if not base.tokens:
@@ -39,19 +39,15 @@ def main():
   built = {name: arms.build(config, name, base) for name in _ARMS.value}
   source = next(iter(built.values())).source
   # Whatever does not fit is told before anything is trained.
-  told.questions(source)
+  told.check(source)
+  seeds = comparing.seeds(config, _SEEDS.value, _ARMS.value)
   folder = comparing.begun(_WORKDIR.value)
   one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, told)
-  if not comparing.all_done(folder, built, range(config['seed'], config['seed'] + _SEEDS.value), one):
+  if not comparing.all_done(folder, built, seeds, one):
     return
-  for turns in (0, _TURNS.value):
-    path = folder / f'turns-{turns}.json'
-    if not path.exists():
-      print(f'The base reads {turns} turns before each question', flush=True)
-      found = told.with_text(base, source, turns)
-      records.write_json(path, found | dict(kv_bytes=counts.kv_bytes(base.fields, round(found['text'])),
-                                            base=base.check()))
-  print(comparison.tell_of_conversations(folder, list(built), base))
+  alone = [comparison.kept(folder / f'turns-{turns}.json', base, source,
+                           functools.partial(comparison.turns, base, source, turns)) for turns in (0, _TURNS.value)]
+  print(comparison.tell_of_conversations(folder, list(built), seeds, alone, base))
 
 
 if __name__ == '__main__':

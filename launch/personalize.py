@@ -7,12 +7,13 @@ a run folder like those of launch.train, with answers.json beside the rest; tabl
 above them, with what the base scores when it reads the history itself. The same command goes on where it stopped.
 """
 
+import functools
+
 from absl import flags, logging
 
-from latentmem.base import records
 from latentmem.base.errors import InputError
 from launch import comparing, parts, shell
-from launch.personalizing import arms, bases, comparison
+from launch.personalizing import arms, bases, comparison, scores
 
 _CONFIG = shell.define_config()
 _BASE = flags.DEFINE_string('base', None, 'Folder of the base that stays as it is.')
@@ -26,20 +27,22 @@ def main():
   logging.set_verbosity(logging.FATAL)
   config = shell.config_of(_CONFIG)
   arms.check(config)
-  if not _BASE.value or _SEEDS.value < 1 or not all(each.isdecimal() for each in _HISTORIES.value):
-    raise InputError('launch.personalize needs --base=FOLDER, a seed, and histories as numbers of tokens.')
+  if not _BASE.value or not all(each.isdecimal() for each in _HISTORIES.value):
+    raise InputError('launch.personalize needs --base=FOLDER, and histories as numbers of tokens.')
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
   names = _ARMS.value or [config['personal']['arm']]
+  seeds = comparing.seeds(config, _SEEDS.value, names)
   built = {name: arms.build(config, name, base) for name in names}
+  source = next(iter(built.values())).source
+  scores.check(source)
   folder = comparing.begun(_WORKDIR.value)
   one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption)
-  if not comparing.all_done(folder, built, range(config['seed'], config['seed'] + _SEEDS.value), one):
+  if not comparing.all_done(folder, built, seeds, one):
     return
-  for history in [0, *map(int, _HISTORIES.value)]:
-    path = folder / f'history-{history}.json'
-    if not path.exists():
-      records.write_json(path, comparison.history(base, next(iter(built.values())).source, history))
-  print(comparison.tell(folder, names, base))
+  whole = [comparison.kept(folder / f'history-{tokens}.json', base, source,
+                           functools.partial(comparison.history, base, source, tokens))
+           for tokens in sorted({0, *map(int, _HISTORIES.value)})]
+  print(comparison.tell(folder, names, seeds, whole, base))
 
 
 if __name__ == '__main__':

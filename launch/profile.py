@@ -6,8 +6,9 @@
 
 --run names a run of launch.personalize, whose base and projection a profile belongs to. absorb takes files of lines,
 --questions ({"question": ..., "options": [...], "answer": ...}) and --turns ({"role": ..., "content": ...}). edit takes
---item and --answer, or no answer to take the item away. erase leaves no trace in the folder, older versions included;
-it and list need no --run, so that a memory can be erased whose base is gone.
+--item and --answer, or no answer to take the item away: the memory is written anew with the items that are left, so
+what an adopted one knew beside them goes too. export writes a new file. erase leaves no trace in the folder, older
+versions included; it and list need no --run, so that a memory can be erased whose base is gone.
 """
 
 import sys

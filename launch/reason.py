@@ -26,15 +26,16 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/
 def main():
   logging.set_verbosity(logging.FATAL)
   config = shell.config_of(_CONFIG)
-  if 'reason' not in config or _SEEDS.value < 1 or not _ARMS.value:
-    raise InputError('launch.reason needs a config with a part `reason` (configs/reason.py), an arm and a seed.')
+  if 'reason' not in config:
+    raise InputError('launch.reason needs a config with a part `reason`, as configs/reason.py has it.')
+  seeds = comparing.seeds(config, _SEEDS.value, _ARMS.value)
   configs = {arm: arms.of(config, arm) for arm in _ARMS.value}
   built = [parts.build(chosen) for chosen in configs.values()]
   # The arms are asked the same questions, so one stands for all.
   answers.check(config['reason'], built[0].source)
   folder = comparing.begun(_WORKDIR.value)
-  if comparing.all_done(folder, configs, range(config['seed'], config['seed'] + _SEEDS.value), one):
-    tell(folder, list(configs))
+  if comparing.all_done(folder, configs, seeds, one):
+    tell(folder, list(configs), seeds)
 
 
 def one(path: pathlib.Path, config: dict, seed: int, preemption) -> bool:
@@ -76,10 +77,10 @@ def knock_out(run, built, params, chosen: dict) -> None:
   run.write('knock_outs.json', found)
 
 
-def tell(folder: pathlib.Path, names: list[str]) -> None:
-  """Writes and prints the table of all runs in a folder."""
+def tell(folder: pathlib.Path, names: list[str], seeds: range) -> None:
+  """Writes and prints the table of these runs in a folder."""
   from latentmem.study import reasoning
-  found, knocked = comparing.pages(folder, names), comparing.pages(folder, names, 'knock_outs.json')
+  found, knocked = (comparing.pages(folder, names, seeds, page) for page in ('answers.json', 'knock_outs.json'))
   rows = [reasoning.summary(arm, runs) for arm, runs in found.items()]
   rules = next(iter(found.values()))[0]['rules']
   text = '\n'.join([reasoning.table(rows, rules), *reasoning.knock_outs(knocked)])

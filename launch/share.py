@@ -28,16 +28,15 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/
 def main():
   logging.set_verbosity(logging.FATAL)
   config = shell.config_of(_CONFIG)
-  if _SEEDS.value < 1 or not _ARMS.value:
-    raise InputError('launch.share needs an arm and a seed.')
+  seeds = comparing.seeds(config, _SEEDS.value, _ARMS.value)
   if config['evaluate']['rows'] < 2:
     raise InputError('launch.share gives each row the slots of another; evaluate.rows must be 2 or more.')
   configs = {arm: arms.of(config, arm) for arm in _ARMS.value}
   for chosen in configs.values():
     parts.build(chosen)
   folder = comparing.begun(_WORKDIR.value)
-  if comparing.all_done(folder, configs, range(config['seed'], config['seed'] + _SEEDS.value), one):
-    tell(folder, list(configs))
+  if comparing.all_done(folder, configs, seeds, one):
+    tell(folder, list(configs), seeds)
 
 
 def one(path: pathlib.Path, config: dict, seed: int, preemption) -> bool:
@@ -67,10 +66,10 @@ def answer(run, built, params) -> dict:
   return found
 
 
-def tell(folder: pathlib.Path, names: list[str]) -> None:
-  """Writes and prints the table of all runs in a folder."""
+def tell(folder: pathlib.Path, names: list[str], seeds: range) -> None:
+  """Writes and prints the table of these runs in a folder."""
   from latentmem.study import sharing
-  found = comparing.pages(folder, names)
+  found = comparing.pages(folder, names, seeds)
   rows = [sharing.summary(arm, runs) for arm, runs in found.items()]
   text = sharing.table(rows)
   comparing.keep(folder, dict(rows=rows, runs=found), text, sharing.draw(rows, folder.name))

@@ -47,6 +47,7 @@ MOST = dict(num_hidden_layers=10_000) | dict.fromkeys(set(SIZES) - {'num_hidden_
 CONTEXT = 4096
 LARGEST = 5 * 10**9
 AT_ONCE = 2**20
+HEAD = 'lm_head.weight'
 
 
 class Source(NamedTuple):
@@ -105,7 +106,7 @@ def fields_of(folder: os.PathLike | str, **chosen) -> dict:
            if type(config.get(name)) is not int or not 1 <= config[name] <= MOST[name]]
   numbers = dict(rms_norm_eps=config['rms_norm_eps'], rope_theta=rope.get('rope_theta', config['rope_theta']))
   wrong += [f'{name} is {value!r}' for name, value in numbers.items()
-            if type(value) not in (int, float) or not 0 < value < math.inf]
+            if type(value) not in (int, float) or not 0 < value < 1e30]
   if type(config['tie_word_embeddings']) is not bool:
     wrong.append(f'tie_word_embeddings is {config["tie_word_embeddings"]!r}')
   if type(config['max_position_embeddings']) is not int or config['max_position_embeddings'] < 1:
@@ -266,8 +267,8 @@ def _check(folder, fields, named, sources) -> None:
   """Raises InputError with everything that does not fit, equal things of many layers told together."""
   theirs = _theirs(fields)
   known = {name for names in theirs.values() for name in names}
-  # A tied head may lie in the file a second time; the embedding is used, as the config says.
-  extra = {'lm_head.weight'} if fields['tie'] else set()
+  # A tied head may lie in the file a second time.
+  extra = {HEAD} if fields['tie'] else set()
   wrong = [(name, 'is missing') for name in known - sources.keys()]
   wrong += [(name, 'is unexpected') for name in sources.keys() - known - extra]
   for ours, names in theirs.items():
@@ -279,8 +280,24 @@ def _check(folder, fields, named, sources) -> None:
         wrong.append((name, f'has shape {list(place.shape)}, the config asks for {list(shape)}'))
       if place and safetensors.CODES[place.dtype] not in ('BF16', 'F16', 'F32', 'F64'):
         wrong.append((name, f'is {place.dtype.name}, which is no dtype of weights'))
+  if not wrong and extra & sources.keys() and not _equal(sources[theirs['embed'][0]], sources[HEAD]):
+    wrong.append((HEAD, 'differs from the embedding, which the config says it is tied to'))
   if wrong:
     raise InputError(f'{folder} does not hold the model that its config.json describes: {"; ".join(_together(wrong))}.')
+
+
+def _equal(one: Source, other: Source) -> bool:
+  """Whether two matrices are the same numbers."""
+  if (one.place.shape, one.place.dtype) != (other.place.shape, other.place.dtype):
+    return False
+  rows = max(1, AT_ONCE // one.place.shape[1])
+
+  def read(source, begin):
+    part = np.empty((min(rows, source.place.shape[0] - begin), source.place.shape[1]), source.place.dtype)
+    index = (slice(begin, begin + len(part)), slice(None))
+    safetensors.read_piece(source.path, source.place, source.start, index, part)
+    return part
+  return all(np.array_equal(read(one, i), read(other, i)) for i in range(0, one.place.shape[0], rows))
 
 
 def _together(wrong: list[tuple[str, str]]) -> list[str]:
@@ -352,6 +369,16 @@ def _flat(fields, named) -> dict:
   return found
 
 
+def _checked(name: str, array: np.ndarray, dtype) -> np.ndarray:
+  """The array in that dtype. Raises InputError where it is not finite then."""
+  with np.errstate(over='ignore'):
+    out = array.astype(dtype)
+  if not _finite(out):
+    raise InputError(f'{name!r} holds numbers that are not finite as {dtype.name}, so it cannot be read again; nothing '
+                     'was written.')
+  return out
+
+
 def _write_shards(folder, flat: dict, dtype, largest: int) -> None:
   """model.safetensors, or shards with an index where that would be larger than `largest`."""
   shards, room = [[]], largest
@@ -365,7 +392,7 @@ def _write_shards(folder, flat: dict, dtype, largest: int) -> None:
   files = [ONE] if len(shards) == 1 else [f'model-{i:05}-of-{len(shards):05}.safetensors'
                                           for i in range(1, len(shards) + 1)]
   for file, names in zip(files, shards):
-    made = lambda name: flat[name][1]().reshape(flat[name][0]).astype(dtype)
+    made = lambda name: _checked(name, flat[name][1]().reshape(flat[name][0]), dtype)
     safetensors.write(folder / file, {name: (dtype, flat[name][0]) for name in names}, dict(format='pt'), made)
   if len(files) > 1:
     total = sum(math.prod(shape) for shape, _ in flat.values()) * dtype.itemsize

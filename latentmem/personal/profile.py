@@ -7,6 +7,7 @@ Q tokens of a question, A tokens of an answer, I items.
 
 import dataclasses
 import json
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ def unpacked(path, held: dict, notes: dict, fits: Fits) -> Profile:
     raise InputError(f'{path} does not hold what a profile here holds: {shapes}, not {fits.shapes}, and items.')
   if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in own.values()):
     raise InputError(f'{path} holds numbers that are not finite, or not float32.')
-  if not notes['profile_version'].isdecimal():
+  if not re.fullmatch('[0-9]{1,9}', notes['profile_version']):
     raise InputError(f'{path} has the profile version {notes["profile_version"]!r}, which is no number.')
   return Profile(notes['name'], own, _items(path, held, fits), int(notes['profile_version']))
 

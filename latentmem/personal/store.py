@@ -64,13 +64,22 @@ class Store:
     return found
 
   def write(self, profile: Profile) -> Profile:
-    """Keeps a profile as the next version, and the last ones before it -> the profile as it is kept."""
+    """Keeps a profile as the next version, and the last ones before it -> the profile as it is kept.
+
+    Raises InputError where the person's latest version is not the one that this was made of (0: there was none): what
+    was written meanwhile is not lost, and who was erased does not come back.
+    """
     name = check_name(profile.name)
     for item in profile.items:
       profiles.check_item(item, self.fits)
     with self._held(name):
       known = self.versions(name)
-      kept = dataclasses.replace(profile, version=(known[-1] if known else 0) + 1)
+      latest = known[-1] if known else 0
+      if latest != profile.version:
+        now = f'is at version {latest}' if latest else 'was erased'
+        raise InputError(f'{name} {now} meanwhile, and this was made of version {profile.version or "none"}. Nothing '
+                         'was written; read it again, and write again.')
+      kept = dataclasses.replace(profile, version=latest + 1)
       files.write(self._path(name, kept.version), *profiles.packed(kept, self.fits))
       for version in [*known, kept.version][:-self.keep]:
         _wipe(self._path(name, version))
@@ -78,8 +87,14 @@ class Store:
 
   def erase(self, name: str) -> int:
     """Removes all there is of a person -> files removed. Raises InputError where there is nobody by that name."""
-    if not self._files(name):
+    folder = self.folder / check_name(name)
+    if not folder.is_dir():
       raise InputError(f'{self.folder} has nobody by the name {name!r}{hint(name, self.names())}; nothing was erased.')
+    links = [path for path in (folder, *self._files(name)) if path.is_symlink()]
+    strange = [str(path) for path in links + [path for path in self._files(name) if path.is_dir()]]
+    if strange:
+      raise InputError(f'{strange} are links or folders that no profile has; nothing was erased. Look at what they '
+                       'are, and remove them by hand.')
     with self._held(name):
       found = [path for path in self._files(name) if path.name != '.lock']
       for path in found:
@@ -90,8 +105,10 @@ class Store:
     return len(found)
 
   def export(self, name: str, path: os.PathLike | str, version: int | None = None) -> Profile:
-    """Writes a person's profile to a file of its own."""
+    """Writes a person's profile to a new file of its own."""
     found = self.read(name, version)
+    if pathlib.Path(path).exists():
+      raise InputError(f'{path} is there already; choose another file.')
     files.write(path, *profiles.packed(found, self.fits))
     return found
 
@@ -104,7 +121,7 @@ class Store:
     name = check_name(name or found.name)
     if self.versions(name):
       raise InputError(f'{self.folder} knows {name!r} already; erase that one first, or choose another name.')
-    return self.write(dataclasses.replace(found, name=name))
+    return self.write(dataclasses.replace(found, name=name, version=0))
 
   def _path(self, name: str, version: int) -> pathlib.Path:
     return self.folder / check_name(name) / f'{version:06d}.safetensors'

@@ -41,8 +41,8 @@ class Writer:
     self.people = jax.tree.leaves(self._tables)[0].shape[0]
     self._constant = dict(shared=tables.get('shared'), base=base)
     shapes = {name: table.shape[1:] for name, table in arrays.named(self._tables).items()}
-    self.fits = Fits(dict(net.adapter), identity.fingerprint(base), identity.fingerprint(tables.get('shared', {})),
-                     shapes, net.vocab, net.question, answer)
+    self.fits = Fits(dict(net.adapter), identity.of_model(net.base, base),
+                     identity.fingerprint(tables.get('shared', {})), shapes, net.vocab, net.question, answer)
     self._tree = jax.tree.structure(self._tables)
     self._optimizer = optax.adam(learning_rate)
     self._step, self._told = jax.jit(self._stepped, donate_argnums=(1, 2)), jax.jit(self._tell)
@@ -60,8 +60,7 @@ class Writer:
   def absorb(self, profile: Profile, items: Sequence[Item], steps: int = 300, rehearse: float = 0.5,
              seed: int = 0) -> Profile:
     """Writes new items -> the profile that knows them too. With no new items it writes the old ones again."""
-    new = [check_item(item, self.fits) for item in items]
-    old = list(profile.items)
+    new, old = ([check_item(item, self.fits) for item in each] for each in (items, profile.items))
     if not new and not old:
       raise InputError(f'There is nothing to write into {profile.name}: no item is given, and none is stored.')
     if steps < 1 or not 0 <= rehearse <= 1:

@@ -65,8 +65,8 @@ class Answerer:
     Raises InputError, before anything is compiled, for more thoughts than the model has, or questions of another size.
     """
     thoughts = self.model.thoughts if thoughts is None else thoughts
-    if not 0 <= thoughts <= self.model.thoughts:
-      raise InputError(f'The model thinks up to {self.model.thoughts} thoughts, not {thoughts}.')
+    if not isinstance(thoughts, (int, np.integer)) or not 0 <= thoughts <= self.model.thoughts:
+      raise InputError(f'The model thinks a whole number of thoughts up to {self.model.thoughts}, not {thoughts}.')
     question_BQ = np.asarray(question_BQ, np.int32)
     if question_BQ.ndim != 2 or question_BQ.shape[1] != self.model.question:
       raise InputError(f'Questions have the shape {list(question_BQ.shape)}; they take {self.model.question} tokens '

@@ -10,13 +10,12 @@ it says after #### is the answer. Without a file, sums are drawn. Problems that 
 
 import dataclasses
 import functools
-import json
 import operator
 import re
 import zlib
 
 from latentmem.base.errors import InputError
-from latentmem.tasks import chains
+from latentmem.tasks import chains, files
 
 DOES = {'+': operator.add, '-': operator.sub, '*': operator.mul}
 
@@ -52,6 +51,7 @@ class Arithmetic(chains.Chains):
   def problem(self, rng, heldout=False):
     while not self.file and not (heldout and self.heldout_file):
       problem = self._sum(rng)
+      self.check_fit([problem], f'Sums of {self.steps} steps')
       if _held_out(problem) == heldout:
         return problem
     problems = self.problems(heldout)
@@ -90,8 +90,7 @@ def _fitting(task: Arithmetic, path: str, heldout: bool, changed: int) -> list[c
   every = _problems(path)
   if not task.heldout_file:
     every = [p for p in every if _held_out(p) == heldout]
-  fitting = [p for p in every if len(p.question) < task.question and
-             sum(map(len, p.steps)) + len(p.answer) + 2 <= task.rest]
+  fitting = list(filter(task.fits, every))
   if not fitting:
     raise InputError(f'None of the {len(every)} problems of {path} fits question={task.question}, rest={task.rest}.')
   return fitting
@@ -103,23 +102,25 @@ def _held_out(problem: chains.Problem) -> bool:
 
 
 def _problems(path: str) -> list[chains.Problem]:
-  try:
-    lines = chains.read(path).decode().split('\n')
-  except UnicodeDecodeError as e:
-    raise InputError(f'{path} is no UTF-8 text: {e}.') from e
-  return [_problem(line, f'{path}, line {number}') for number, line in enumerate(lines, 1) if line.strip()]
+  lines = enumerate(files.text_of(path).split('\n'), 1)
+  found = [_problem(line, f'{path}, line {number}') for number, line in lines if line.strip()]
+  if not found:
+    raise InputError(f'{path} holds no problems.')
+  return found
 
 
 def _problem(line: str, where: str) -> chains.Problem:
-  try:
-    record = json.loads(line)
-  except json.JSONDecodeError as e:
-    raise InputError(f'{where} is not JSON: {e.msg} at column {e.colno}.') from e
-  for key in ('question', 'answer'):
-    if not isinstance(record, dict) or not isinstance(record.get(key), str):
-      has = list(record) if isinstance(record, dict) else f'a {type(record).__name__}'
-      raise InputError(f'{where} has no text in {key!r}; it has {has}.')
-  worked, mark, answer = record['answer'].rpartition('####')
-  if not mark or not answer.strip():
+  record = files.json_of(line, where)
+  question, told = (_text(record, key, where) for key in ('question', 'answer'))
+  worked, mark, answer = told.rpartition('####')
+  answer = answer.strip().replace(',', '')
+  if not mark or not answer:
     raise InputError(f"{where}: 'answer' says nothing after ####.")
-  return _tokens(record['question'], re.findall(r'<<[^<>]*>>', worked), answer.strip().replace(',', ''))
+  return _tokens(question, re.findall(r'<<[^<>]*>>', worked), answer)
+
+
+def _text(record, key: str, where: str) -> str:
+  text = files.need(record, key, str, where)
+  if not text.isascii() and any('\ud800' <= letter <= '\udfff' for letter in text):
+    raise InputError(f'{where}, {key!r}: half a letter (a lone surrogate) cannot be written as bytes.')
+  return text

@@ -17,14 +17,13 @@ B batch (rows), T tokens, Q tokens of a question, K thoughts, A tokens of the re
 import dataclasses
 import functools
 import os
-import pathlib
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from latentmem.base.errors import InputError
 from latentmem.base.spans import NOTHING, THOUGHT
-from latentmem.tasks import answers, interface
+from latentmem.tasks import answers, files, interface
 
 BEGIN, END, SAY, STOP = range(4)
 SPECIAL = ('<begin>', '<end>', '<say>', '<stop>')
@@ -44,14 +43,6 @@ class Problem(NamedTuple):
   steps: list[list[int]]
   answer: list[int]
   graph: object = None
-
-
-def read(path: str) -> bytes:
-  """A file of problems. Raises InputError."""
-  try:
-    return pathlib.Path(path).read_bytes()
-  except OSError as e:
-    raise InputError(f'The problems at {path!r} cannot be read: {e.strerror}.') from e
 
 
 def changed(path: str) -> int:
@@ -101,7 +92,7 @@ class Chains(interface.Base):
 
   @property
   def drawn_from(self):
-    return b''.join(read(path) for path in (self.file, self.heldout_file) if path)
+    return b''.join(files.text_of(path).encode() for path in (self.file, self.heldout_file) if path)
 
   @property
   def name(self) -> str:
@@ -189,6 +180,23 @@ class Chains(interface.Base):
   def heldout_problems(self, count: int, seed: int = 0) -> list[Problem]:
     """Problems that training does not see."""
     return [self.problem(np.random.default_rng((1, seed, i)), heldout=True) for i in range(count)]
+
+  def room(self, problem: Problem) -> tuple[int, int]:
+    """Tokens of question and of rest that a problem takes, all its steps in words."""
+    ends = 1 if self.answer else 2
+    return len(problem.question) + 1, sum(map(len, problem.steps)) + len(problem.answer) + ends
+
+  def fits(self, problem: Problem) -> bool:
+    question, rest = self.room(problem)
+    return question <= self.question and rest <= self.rest
+
+  def check_fit(self, problems: list[Problem], where: str) -> None:
+    """Raises InputError, saying what would do for all, where some of these problems do not fit."""
+    question, rest = map(max, zip(*map(self.room, problems)))
+    if question > self.question or rest > self.rest:
+      raise InputError(f'{where} take up to {question} tokens of question and {rest} of rest, and there is room for '
+                       f'{self.question} and {self.rest}: question={max(question, self.question)}, '
+                       f'rest={max(rest, self.rest)} would do for all.')
 
   def right(self, problem: Problem, said: list[int]) -> bool:
     """Whether what was said after `opens` has the answer behind its last SAY."""

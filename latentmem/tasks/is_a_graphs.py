@@ -135,6 +135,12 @@ def farther(problem: Problem) -> float:
   return 0.5 if target == wrong else float(target > wrong)
 
 
+def is_founded(nodes: int, edges) -> bool:
+  """Whether every node is reached from one without parents, as everywhere where edges go in no circle."""
+  below = {child for _, child in edges}
+  return {*range(nodes)} == {far for node in range(nodes) if node not in below for far in distances(edges, node)}
+
+
 def depths_of(nodes: int, edges) -> dict[int, int]:
   """Of every node, the steps to it from the nearest node without parents."""
   below = {child for _, child in edges}

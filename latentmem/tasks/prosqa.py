@@ -10,14 +10,13 @@ two ways, and a model learns one:
 
 import dataclasses
 import functools
-import json
 import re
 from typing import NamedTuple
 
 import numpy as np
 
 from latentmem.base.errors import check_known, hint, InputError
-from latentmem.tasks import chains, is_a_graphs
+from latentmem.tasks import chains, files, is_a_graphs
 
 FORMS = ('symbols', 'words')
 MOST_HOPS = 7
@@ -94,13 +93,17 @@ class ProsQA(chains.Chains):
       asked = _graph(int(rng.integers(self.graphs)), *asks) if known else is_a_graphs.draw(rng, *asks)
       edges = [asked.edges[i] for i in rng.permutation(len(asked.edges))]
       told = self.told(asked._replace(edges=edges), self._names(rng, asked), swapped=bool(rng.integers(2)))
-      if len(told.question) < self.question:
+      if self.fits(told):
         return told
-    raise InputError(f'None of 1000 graphs fits a question of {self.question} tokens; {2 * self.question} may do.')
+    question, rest = self.room(told)
+    raise InputError(f'None of 1000 graphs fits question={self.question} and rest={self.rest}; the last would have '
+                     f'taken {question} and {rest}.')
 
   def problems(self, path: str) -> list[chains.Problem]:
     """All problems of a file, in its order. Raises InputError that names the file, the problem and the key."""
-    return _problems(self, path, chains.changed(path))
+    found = _problems(self, path, chains.changed(path))
+    self.check_fit(found, f'The problems of {path}')
+    return found
 
   def heldout_problems(self, count, seed=0):
     return self.problems(self.heldout_file)[:count] if self.heldout_file else super().heldout_problems(count, seed)
@@ -146,14 +149,25 @@ def _problems(task: ProsQA, path: str, changed: int) -> list[chains.Problem]:
 
 
 def _read(path: str) -> list[dict]:
-  text = chains.read(path)
-  try:
-    records = json.loads(text)
-  except ValueError as e:
-    raise InputError(f'{path} is not JSON: {e}.') from e
+  records = files.json_of(files.text_of(path), path)
   if not isinstance(records, list) or not records:
     raise InputError(f'{path} does not hold a list of problems.')
   return records
+
+
+def _nodes(sentence: str, text, node: dict[str, int], where: str) -> tuple[int, ...]:
+  """The nodes that a sentence names. Raises InputError where it is none about them."""
+  found = re.fullmatch(sentence, text.strip()) if isinstance(text, str) else None
+  if not found or not set(found.groups()) <= set(node):
+    raise InputError(f'{where}: {text!r} is no sentence about its nodes.')
+  return tuple(node[name] for name in found.groups())
+
+
+def _pair(pair, nodes: int, where: str) -> tuple[int, int]:
+  """An edge. Raises InputError where it is no pair of nodes."""
+  if not isinstance(pair, list) or len(pair) != 2 or not all(type(n) is int and 0 <= n < nodes for n in pair):
+    raise InputError(f'{where}: {pair!r} is no pair of numbers of its {nodes} nodes.')
+  return tuple(pair)
 
 
 def _checked(record, where: str, number: dict[str, int]):
@@ -171,15 +185,16 @@ def _checked(record, where: str, number: dict[str, int]):
       raise InputError(f'{where}: idx_to_symbol has {name!r}, which is no word of ProsQA{hint(str(name), THINGS)}.')
   node = {name: i for i, name in enumerate(names)}
   root, target, wrong = (record[key] for key in ('root', 'target', 'neg_target'))
-  try:
-    edges = [(node[a], node[b]) for a, b in re.findall(r'(\w+) is a (\w+)\.', record['question'])]
-    steps = [tuple(node[name] for name in re.findall(r'(\w+) is a (\w+)\.$', step)[0]) for step in record['steps']]
-    query = [node[name] for name in re.findall(r'Is (\w+) a (\w+) or (\w+)\?$', record['question'])[0]]
-    said = [node[name] for name in re.findall(r'^(\w+) is a (\w+)\.$', record['answer'])[0]]
-    listed = sorted((a, b) for a, b in record['edges'])
-  except (KeyError, IndexError, TypeError, ValueError) as e:
-    raise InputError(f'{where}: its question, steps or answer are not sentences about its nodes, or its edges no pairs '
-                     f'of them ({e}).') from e
+  if len(node) < len(names):
+    raise InputError(f'{where}: idx_to_symbol has a word twice.')
+  told, ask = record['question'].rpartition('Is ')[::2]
+  edges = [_nodes(r'(?:Every )?(\w+) is a (\w+)', said, node, f"{where}, 'question'")
+           for said in filter(None, map(str.strip, told.split('.')))]
+  query = _nodes(r'(\w+) a (\w+) or (\w+)\?', ask, node, f"{where}, 'question'")
+  steps = [_nodes(r'(?:Every )?(\w+) is a (\w+)\.', step, node, f"{where}, 'steps' {i}")
+           for i, step in enumerate(record['steps'])]
+  said = _nodes(r'(\w+) is a (\w+)\.', record['answer'], node, f"{where}, 'answer'")
+  listed = sorted(_pair(pair, len(names), f"{where}, 'edges' {i}") for i, pair in enumerate(record['edges']))
   path = [root, *(b for _, b in steps)]
   below = is_a_graphs.distances(edges, root)
   for fits, message in (
@@ -190,7 +205,8 @@ def _checked(record, where: str, number: dict[str, int]):
       (wrong not in below, "'neg_target' can be reached from 'root'"),
       (path[-1] == target and steps == [*zip(path, path[1:])] and {*steps} <= {*edges},
        "'steps' are no way from 'root' to 'target'"),
-      (said == [root, target], "'answer' does not name 'target'"),
+      (said == (root, target), "'answer' does not name 'target'"),
+      (is_a_graphs.is_founded(len(names), edges), 'some of its edges go in a circle that nothing leads to'),
       (len(names) <= is_a_graphs.MOST, f'it has {len(names)} nodes, and there are words for {is_a_graphs.MOST}')):
     if not fits:
       raise InputError(f'{where}: {message}.')

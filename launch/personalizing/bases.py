@@ -36,8 +36,8 @@ class Base(NamedTuple):
     return self.fields | (dict(context=context) if 'context' in self.fields else {})
 
   def check(self) -> str:
-    """The fingerprint of the parameters as they are now. Raises RuntimeError where they have changed."""
-    now = identity.fingerprint(self.params)
+    """The fingerprint as it is now. Raises RuntimeError where they have changed."""
+    now = identity.of_model(self.fields, self.params)
     if now != self.fingerprint:
       raise RuntimeError(f'The base of {self.folder} has changed: its fingerprint was {self.fingerprint[:12]} and is '
                          f'{now[:12]}. Nothing that was learned on it counts.')
@@ -52,7 +52,7 @@ def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
                      'have.')
   try:
     config = json.loads(path.read_text())
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise InputError(f'{path} is not JSON: {error}.') from None
   if 'model_type' in config:
     fields, params = qwen3_weights.load(folder, mesh)
@@ -61,7 +61,7 @@ def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
     config, params = checkpoint.load_params(folder)
     fields, params, coder = config['model'], params['params'], config['data'].get('tokens')
     params = jax.device_put(params, sharding.shardings(params, models.make(**fields).layout, mesh))
-  return Base(str(folder), dict(fields), params, identity.fingerprint(params), coder)
+  return Base(str(folder), dict(fields), params, identity.of_model(fields, params), coder)
 
 
 def of_run(run: str, config: dict, mesh: jax.sharding.Mesh) -> Base:

@@ -6,6 +6,7 @@ import pathlib
 import jax
 
 from latentmem.base import records, sharding
+from latentmem.base.errors import InputError
 from latentmem.personal import counts
 from latentmem.personal.model import BASE
 from latentmem.study import figures, personal, report
@@ -39,17 +40,43 @@ def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores) -> bo
   return True
 
 
+def kept(path: pathlib.Path, base, source, score) -> dict:
+  """What the base scores by itself: as a page holds it that was written of this base and these data, or anew."""
+  if path.exists():
+    found = records.read_json(path)
+    if (found.get('base'), found.get('data')) == (base.fingerprint, source.fingerprint):
+      return found
+  found = score() | dict(base=base.check(), data=source.fingerprint)
+  records.write_json(path, found)
+  return found
+
+
+def _found(folder: pathlib.Path, names: list[str], seeds: range, base) -> dict[str, list[dict]]:
+  """The answers of these runs. Raises InputError where some are of another base."""
+  found = comparing.pages(folder, names, seeds)
+  others = {run['base']['before'] for runs in found.values() for run in runs} - {base.fingerprint}
+  if others:
+    raise InputError(f'Runs in {folder} are of another base ({", ".join(each[:16] for each in sorted(others))}, not '
+                     f'{base.fingerprint[:16]}); give this one another --workdir.')
+  return found
+
+
 def history(base, source, tokens: int) -> dict:
   """Scores of the base alone with so many tokens of history."""
   print(f'The base reads {tokens} tokens of history', flush=True)
-  return scores.with_history(base, source, tokens) | dict(
-      kv_bytes=counts.kv_bytes(base.fields, tokens), base=base.check())
+  return scores.with_history(base, source, tokens) | dict(kv_bytes=counts.kv_bytes(base.fields, tokens))
 
 
-def tell(folder: pathlib.Path, names: list[str], base) -> str:
-  """Writes the table of all runs in a folder, and returns its text."""
-  found = comparing.pages(folder, names)
-  whole = sorted((records.read_json(path) for path in folder.glob('history-*.json')), key=lambda each: each['history'])
+def turns(base, source, count: int) -> dict:
+  """Scores of the base alone behind so many turns that BM25 finds."""
+  print(f'The base reads {count} turns before each question', flush=True)
+  found = told.with_text(base, source, count)
+  return found | dict(kv_bytes=counts.kv_bytes(base.fields, round(found['text'])))
+
+
+def tell(folder: pathlib.Path, names: list[str], seeds: range, whole: list[dict], base) -> str:
+  """Writes the table of these runs in a folder, and of the base with histories, and returns its text."""
+  found = _found(folder, names, seeds, base)
   rows = [personal.summary(name, runs) for name, runs in found.items()] + list(map(personal.of_history, whole))
   sizes = counts.at_sizes_of_qwen3()
   text = '\n'.join([personal.table(rows), personal.sizes(sizes)])
@@ -61,10 +88,9 @@ def tell(folder: pathlib.Path, names: list[str], base) -> str:
   return text
 
 
-def tell_of_conversations(folder: pathlib.Path, names: list[str], base) -> str:
-  """Writes the table of all runs about conversations in a folder, and returns its text."""
-  found = comparing.pages(folder, names)
-  alone = sorted((records.read_json(path) for path in folder.glob('turns-*.json')), key=lambda each: each['turns'])
+def tell_of_conversations(folder: pathlib.Path, names: list[str], seeds: range, alone: list[dict], base) -> str:
+  """Writes the table of these runs about conversations, and of the base alone, and returns its text."""
+  found = _found(folder, names, seeds, base)
   rows = [personal.summary(name, runs) for name, runs in found.items()]
   rows += [personal.of_base(f'BM25, {each["turns"]} turns' if each['turns'] else 'question alone', each)
            for each in alone]

@@ -62,13 +62,14 @@ def adopt(room: Room, name: str, person: int) -> Profile:
 def edit(room: Room, name: str, number: int, answer: str | None, steps: int) -> Profile:
   """Changes the answer of an item, or takes the item away where there is none; writes what is left, and keeps it.
 
-  A memory without items starts from nothing: what was never written again might still be there.
+  Where an item is taken away the memory starts from nothing, or that one might still be there; so what an adopted
+  memory knew beside its items goes too.
   """
   before = room.store.read(name)
   if answer is None:
     left = before.without(number)
     blank = room.writer.blank(name)
-    again = Profile(name, blank.arrays, left.items)
+    again = Profile(name, blank.arrays, left.items, before.version)
     return room.store.write(room.writer.absorb(again, (), steps) if left.items else again)
   item = before.items[number] if 0 <= number < len(before.items) else None
   begins = item.answer[0] if item else 0

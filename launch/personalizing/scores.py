@@ -44,13 +44,17 @@ class _Batches:
     return map(self._change, self._batches)
 
 
+def check(source) -> None:
+  """Raises InputError where there is nobody to swap memories with."""
+  people = source.asks.people
+  if people <= FAMILY:
+    raise InputError(f'Swapping memories takes another family; people={people} is one, {2 * FAMILY} are two.')
+
+
 def own_and_swapped(arm, params: dict, frozen: dict) -> dict:
   """Held-out scores with each person's own memory, and with that of a person of another family."""
   read = lambda source: evaluate.heldout(arm.model, params | frozen, source, arm.place, arm.evaluate.rows,
                                          arm.source.asks.length)
-  people = arm.source.asks.people
-  if people <= FAMILY:
-    raise InputError(f'Swapping memories takes another family; people={people} is one, {2 * FAMILY} are two.')
   return dict(own=read(arm.source), swapped=read(Swapped(arm.source, FAMILY)))
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from latentmem.base.errors import InputError
 from latentmem.tasks import locomo
 from latentmem.train import evaluate
 from latentmem.train.state import fresh_carry
@@ -43,6 +44,14 @@ def questions(source, by: int = 0) -> list[Asked]:
       rows = [source.option(u, question.text, option, (u + by) % source.people) for option in options]
       out.append(Asked(u, locomo.CATEGORIES[question.category], question.text, rows, right))
   return out
+
+
+def check(source) -> None:
+  """Raises InputError where there is nothing to ask, nobody to swap memories with, or an answer does not fit."""
+  if source.people < 2:
+    raise InputError(f'Swapping memories takes another conversation; {source.path} holds {source.people}.')
+  if not questions(source):
+    raise InputError(f'{source.path} holds no questions.')
 
 
 def own_and_swapped(arm, params: dict, frozen: dict) -> dict:

@@ -72,7 +72,7 @@ def _lines(path: str, needed: tuple[str, ...], more: tuple[str, ...]):
     text = pathlib.Path(path).read_text()
   except (OSError, UnicodeDecodeError) as error:
     raise InputError(f'{path} cannot be read: {getattr(error, "strerror", None) or error}.') from None
-  for number, line in enumerate(text.splitlines(), 1):
+  for number, line in enumerate(text.split('\n'), 1):
     if not line.strip():
       continue
     where = f'{path}, line {number}'

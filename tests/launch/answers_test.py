@@ -1,6 +1,7 @@
 """Scores are of every problem, costs of what was done, and nothing that does not fit is trained for."""
 
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -10,6 +11,7 @@ from configs import reason as config
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import interface
+from latentmem.tasks import chains
 from launch import answers, arms, parts
 from tests.cases import slow
 from tests.tasks.prosqa_test import file_of, RECORD
@@ -69,10 +71,26 @@ def test_a_pass_over_a_state_is_not_filled_up():
     assert costs['first'] < 2.2 * costs['token']
 
 
+def test_an_answer_that_was_cut_off_is_not_right():
+  it, _ = built('pause')
+  task = it.source.asks
+  problem = task.problem(np.random.default_rng(0))
+  said = np.array([[chains.SAY, *problem.answer]] * 2)
+  given = answers.Given([problem] * 2, SimpleNamespace(tokens_BA=said, cut_B=np.array([False, True])), 0.0, 2, {})
+  assert answers.right(task, given) == 1
+
+
+@pytest.mark.parametrize('choice', list(config.TASKS))
+def test_held_out_problems_of_every_config_fit(choice):
+  it, _ = built('pause', choice)
+  answers.check(dict(problems=20, longest=3, still=0.0, trail=0), it.source)
+
+
 @pytest.mark.parametrize('chosen, said', [
-    (dict(problems=0), r'reason.problems=0; it must be a number, at least 1'),
-    (dict(longest='3'), r"reason.longest='3'; it must be a number"),
-    (dict(still=-1.0), r'reason.still=-1.0'),
+    (dict(problems=0), r'reason.problems=0; it must be a whole number, at least 1'),
+    (dict(longest='3'), r"reason.longest='3'; it must be a whole number"),
+    (dict(still=-1.0), r'reason.still=-1.0'), (dict(still=float('nan')), 'reason.still=nan'),
+    (dict(longest=1.5), 'reason.longest=1.5'), (dict(trail=True), 'reason.trail=True'),
     (dict(problem=5), r"reason has no field 'problem' .did you mean 'problems'"),
 ])
 def test_what_cannot_be_followed_is_refused(chosen, said):
@@ -83,5 +101,5 @@ def test_what_cannot_be_followed_is_refused(chosen, said):
 
 def test_problems_that_do_not_fit_are_refused_before_training(tmp_path):
   it, _ = built('pause', heldout_file=file_of(tmp_path, RECORD), question=20)
-  with pytest.raises(InputError, match='takes 23 tokens of question, and there is room for 20: question=23 would do'):
+  with pytest.raises(InputError, match='up to 23 tokens of question .* room for 20 and 16: question=23, rest=16'):
     answers.check(dict(problems=1, longest=3, still=0.0, trail=0), it.source)

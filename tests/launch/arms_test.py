@@ -5,7 +5,7 @@ import pytest
 
 from configs import reason
 from latentmem.base.errors import InputError
-from launch import arms, parts
+from launch import arms, comparing, parts
 
 
 def config(choice='prosqa'):
@@ -31,6 +31,30 @@ def test_the_state_of_the_state_arm_runs_after_the_mixer():
   chosen = arms.of(config(), 'state')['model']
   assert chosen['compose']['kind'] == 'after' and chosen['compose']['mixer']['kind'] == 'attention'
   assert chosen['memory']['kind'] == 'token_state' and chosen['memory']['recurrence'] == 'full'
+
+
+def test_the_state_arm_keeps_the_memory_that_the_config_has():
+  beside = config() | dict(model=config()['model'] | dict(
+      compose=dict(kind='mag', heads=4, window=8), memory=dict(kind='titans', heads=4, chunk=4)))
+  chosen = arms.of(beside, 'state')['model']
+  assert chosen['compose']['mixer_memory']['kind'] == 'titans' and chosen['memory']['kind'] == 'token_state'
+  own = dict(kind='token_state', recurrence='input', state=32, kept=4)
+  alone = config() | dict(model=config()['model'] | dict(
+      compose=dict(kind='after', mixer=dict(kind='attention', heads=4, window=8)), memory=own))
+  chosen = arms.of(alone, 'state')['model']
+  assert chosen['memory'].items() >= own.items() and chosen['compose']['mixer']['kind'] == 'attention'
+
+
+def test_a_table_has_the_runs_of_its_seeds_alone(tmp_path):
+  for name in ('cot-0', 'cot-1', 'cot-7', 'none-1'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / 'answers.json').write_text(f'"{name}"')
+  assert comparing.pages(tmp_path, ['cot', 'none'], range(2)) == dict(cot=['cot-0', 'cot-1'], none=['none-1'])
+  assert comparing.seeds(dict(seed=3), 2, ['cot']) == range(3, 5)
+  for seed, count, names, said in ((0, 0, ['cot'], '--seeds=0'), (2 ** 32 - 1, 2, ['cot'], '--seeds=2 from seed 42949'),
+                                   (0, 1, [], '--arms is empty')):
+    with pytest.raises(InputError, match=said):
+      comparing.seeds(dict(seed=seed), count, names)
 
 
 def test_every_arm_learns_the_same_problems():

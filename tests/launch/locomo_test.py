@@ -1,6 +1,7 @@
 """Memories of conversations are trained on their turns, asked with their own and another's, and compared."""
 
 import copy
+import functools
 import json
 
 import numpy as np
@@ -63,10 +64,10 @@ def compared(folder, base):
   for kind in KINDS:
     arm = arms.build(config_of(folder), kind, base)
     assert comparison.one(folder / 'runs' / f'{kind}-0', arm, 0, base, small.LeavesAt(-1), told)
-  for turns in (0, 2):
-    records.write_json(folder / 'runs' / f'turns-{turns}.json',
-                       told.with_text(base, arm.source, turns) | dict(kv_bytes=turns))
-  return folder / 'runs', comparison.tell_of_conversations(folder / 'runs', KINDS, base), arm.source
+  path = folder / 'runs'
+  alone = [comparison.kept(path / f'turns-{turns}.json', base, arm.source,
+                           functools.partial(comparison.turns, base, arm.source, turns)) for turns in (0, 2)]
+  return path, comparison.tell_of_conversations(path, KINDS, range(1), alone, base), arm.source
 
 
 def test_every_arm_and_the_base_alone_are_in_the_table(compared):

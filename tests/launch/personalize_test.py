@@ -1,5 +1,6 @@
 """Memories are trained on a base that stays as it is, asked with their own and others' numbers, and compared."""
 
+import functools
 import json
 
 import jax
@@ -57,8 +58,24 @@ def told(base, tmp_path_factory):
   for kind in personal.kinds():
     arm = arms.build(config_of(), kind, base)
     assert comparison.one(folder / f'{kind}-0', arm, 0, base, small.LeavesAt(-1))
-  records.write_json(folder / 'history-176.json', comparison.history(base, arm.source, 176))
-  return folder, comparison.tell(folder, personal.kinds(), base)
+  score = functools.partial(comparison.history, base, arm.source, 176)
+  whole = [comparison.kept(folder / 'history-176.json', base, arm.source, score)]
+  return folder, comparison.tell(folder, personal.kinds(), range(1), whole, base)
+
+
+def test_what_another_base_scored_is_not_told_beside_this_one(told, base, tmp_path):
+  folder, _ = told
+  source = arms.build(config_of(), 'none', base).source
+  kept = records.read_json(folder / 'history-176.json')
+  never = lambda: pytest.fail('it is there')
+  assert comparison.kept(folder / 'history-176.json', base, source, never) == kept
+  records.write_json(tmp_path / 'page.json', kept | dict(base='another'))
+  assert comparison.kept(tmp_path / 'page.json', base, source, lambda: dict(accuracy=1))['accuracy'] == 1
+  assert records.read_json(tmp_path / 'page.json')['base'] == base.fingerprint
+  with pytest.raises(InputError, match='are of another base'):
+    comparison.tell(folder, personal.kinds(), range(1), [kept], base._replace(fingerprint='c' * 64))
+  assert bases.identity.of_model(base.fields | dict(rope_base=3.0), base.params) != base.fingerprint
+  assert bases.identity.of_model(base.seeing(7), base.params) == base.fingerprint
 
 
 def test_every_arm_is_a_run_and_the_table_has_them_all(told):

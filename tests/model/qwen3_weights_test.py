@@ -98,8 +98,11 @@ def test_numbers_are_those_of_the_dtype_asked_for(tmp_path):
   np.testing.assert_array_equal(again['params']['embed'], got['params']['embed'])
 
 
-def test_a_tied_head_is_the_embedding_whatever_else_the_file_has(tmp_path):
+def test_a_tied_head_may_lie_in_the_file_if_it_is_the_embedding(tmp_path):
   edit(saved(tmp_path / 'a'), tie_word_embeddings=True)
+  with pytest.raises(InputError, match='lm_head.weight differs from the embedding, which the config says it is tied'):
+    qwen3_weights.load(tmp_path / 'a', **WIDE)
+  rewrite(tmp_path / 'a', lambda found: found | {'lm_head.weight': found['model.embed_tokens.weight']})
   fields, got = qwen3_weights.load(tmp_path / 'a', **WIDE)
   assert fields['tie'] and 'head' not in got['params']
 

@@ -22,8 +22,8 @@ MARK = np.float32(0.7654321)
 ITEMS = Item((1, 2), (3, 4)), Item((), (5, 6, 7))
 
 
-def profile(name='ann', value=MARK):
-  return Profile(name, dict(slots=np.full((2, 3), value, np.float32)), ITEMS)
+def profile(name='ann', value=MARK, version=0):
+  return Profile(name, dict(slots=np.full((2, 3), value, np.float32)), ITEMS, version)
 
 
 def same(a, b):
@@ -41,11 +41,44 @@ def test_what_is_kept_comes_back(tmp_path):
 def test_the_last_versions_are_kept(tmp_path):
   store = Store(tmp_path, FITS, keep=2)
   for value in range(4):
-    store.write(profile(value=value))
+    store.write(profile(value=value, version=value))
   assert store.versions('ann') == [3, 4]
   assert store.read('ann').arrays['slots'][0, 0] == 3 and store.read('ann', 3).arrays['slots'][0, 0] == 2
   with pytest.raises(InputError, match=r'ann has no version 1; it has \[3, 4\]'):
     store.read('ann', 1)
+
+
+def test_what_was_made_of_an_older_version_or_of_who_was_erased_is_not_kept(tmp_path):
+  store = Store(tmp_path, FITS)
+  store.write(profile())
+  first = store.read('ann')
+  store.write(first)
+  with pytest.raises(InputError, match='ann is at version 2 meanwhile, and this was made of version 1'):
+    store.write(first)
+  second = store.read('ann')
+  store.erase('ann')
+  with pytest.raises(InputError, match='ann was erased meanwhile'):
+    store.write(second)
+  assert store.names() == []
+
+
+def test_links_and_folders_are_not_followed_when_somebody_is_erased(tmp_path):
+  precious = tmp_path / 'precious'
+  precious.mkdir()
+  (precious / '000001.safetensors').write_text('years of work')
+  store = Store(tmp_path / 'p', FITS)
+  store.write(profile())
+  for place in (tmp_path / 'p' / 'ann' / 'link', tmp_path / 'p' / 'bob'):
+    place.symlink_to(precious)
+  for name in ('ann', 'bob'):
+    with pytest.raises(InputError, match='links or folders that no profile has; nothing was erased'):
+      store.erase(name)
+  assert (precious / '000001.safetensors').read_text() == 'years of work' and store.versions('ann') == [1]
+
+
+def test_what_is_left_of_an_erasing_that_was_killed_can_be_erased(tmp_path):
+  (tmp_path / 'ann').mkdir()
+  assert Store(tmp_path).erase('ann') == 0 and not (tmp_path / 'ann').exists()
 
 
 def bytes_under(folder):
@@ -54,8 +87,8 @@ def bytes_under(folder):
 
 def test_erasing_leaves_no_trace(tmp_path, monkeypatch):
   store = Store(tmp_path, FITS)
-  for value in (MARK, MARK, 1):
-    store.write(profile(value=value))
+  for version, value in enumerate((MARK, MARK, 1)):
+    store.write(profile(value=value, version=version))
   store.write(profile('bob', value=2))
   # What a process leaves that was killed while it wrote.
   (tmp_path / 'ann' / '.000004.safetensors.77.tmp').write_bytes(MARK.tobytes() * 9)
@@ -78,7 +111,7 @@ def test_versions_that_are_no_longer_kept_are_overwritten(tmp_path):
   store.write(profile())
   linked = tmp_path / 'link'
   os.link(tmp_path / 'ann' / '000001.safetensors', linked)
-  store.write(profile(value=1))
+  store.write(profile(value=1, version=1))
   assert not any(linked.read_bytes())
 
 

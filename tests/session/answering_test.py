@@ -129,8 +129,9 @@ def test_costs_are_counted_part_by_part():
 
 
 def test_what_the_model_is_not_built_for_is_refused_before_compiling():
-  with pytest.raises(InputError, match='thinks up to 3 thoughts, not 4'):
-    answerer('feedback')(questions(), 4)
+  for thoughts in (4, -1, 2.5):
+    with pytest.raises(InputError, match=f'whole number of thoughts up to 3, not {thoughts}'):
+      answerer('feedback')(questions(), thoughts)
   with pytest.raises(InputError, match=r'shape \[6, 4\]; they take 5 tokens each'):
     answerer('feedback')(questions()[:, :4])
   with pytest.raises(InputError, match='longest >= 1'):

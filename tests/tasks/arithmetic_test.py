@@ -83,8 +83,10 @@ def test_what_is_too_long_is_left_out_and_a_file_of_nothing_else_refused(tmp_pat
 
 @pytest.mark.parametrize('text, message', [
     ('{"question": "a"', 'line 1 is not JSON'),
-    ('3', "line 1 has no text in 'question'; it has a int"),
-    ('{"question": "a"}', r"line 1 has no text in 'answer'; it has \['question'\]"),
+    ('3', 'line 1: this is a int, not a dict'), ('[' * 100_000, 'line 1 is not JSON'), ('', 'holds no problems'),
+    ('{"question": "a"}', r"line 1 has no 'answer'; it has \['question'\]"),
+    ('{"question": "\\ud800", "answer": "#### 1"}', "line 1, 'question': half a letter"),
+    ('{"question": "a", "answer": "b #### ,"}', "line 1: 'answer' says nothing after ####"),
     ('{"question": "a", "answer": "b"}', "line 1: 'answer' says nothing after ####"),
     ('{"question": "a", "answer": "b #### "}', "line 1: 'answer' says nothing after ####"),
 ])

@@ -120,7 +120,7 @@ def test_a_file_that_changes_is_other_data(tmp_path):
 def test_a_question_too_long_for_its_span_is_drawn_again():
   task = tasks.make('prosqa', question=100)
   assert all(len(task.problem(np.random.default_rng(seed)).question) < 100 for seed in range(10))
-  with pytest.raises(InputError, match='None of 1000 graphs fits a question of 9 tokens; 18 may do'):
+  with pytest.raises(InputError, match='fits question=9 and rest=24; the last would have taken [0-9]+ and [0-9]+'):
     tasks.make('prosqa', question=9, graphs=2).problem(np.random.default_rng(0))
 
 
@@ -155,16 +155,42 @@ def test_a_file_in_symbols_is_the_same_graph(tmp_path):
     (dict(steps=[]), r"problem 0: 'steps' are no way from 'root' to 'target'"),
     (dict(steps=RECORD['steps'][1:]), r"problem 0: 'steps' are no way from 'root' to 'target'"),
     (dict(answer='Tom is a impus.'), r"problem 0: 'answer' does not name 'target'"),
-    (dict(edges=[[0]]), r'problem 0: .* or its edges no pairs'),
-    (dict(edges=[3]), r'problem 0: .* or its edges no pairs'),
+    (dict(edges=[[0]]), r"problem 0, 'edges' 0: \[0\] is no pair of numbers of its [0-9]+ nodes"),
+    (dict(edges=[3]), r"problem 0, 'edges' 0: 3 is no pair"), (dict(edges=[[0, 1.0]]), "problem 0, 'edges' 0: "),
+    (dict(steps=[None]), "problem 0, 'steps' 0: None is no sentence about its nodes"),
+    (dict(question='Hello world. ' + RECORD['question']), "problem 0, 'question': 'Hello world' is no sentence"),
+    (dict(answer='It is so.'), "problem 0, 'answer': 'It is so.' is no sentence"),
+    (dict(idx_to_symbol=RECORD['idx_to_symbol'][:1] * 2), 'idx_to_symbol has a word twice'),
     (dict(edges=[[0, 2]]), r"problem 0: 'edges' are not those that the question tells"),
-    (dict(question='What?'), r'problem 0: its question, steps or answer are not sentences'),
+    (dict(question='What?'), "problem 0, 'question': 'What.' is no sentence about its nodes"),
     (dict(idx_to_symbol=['Tom', 'lempsu']), r"has 'lempsu', which is no word of ProsQA .did you mean 'lempus'"),
 ])
 def test_a_malformed_problem_is_named(tmp_path, change, message):
   path = file_of(tmp_path, RECORD | change)
   with pytest.raises(InputError, match=message):
     tasks.make('prosqa', form='words', heldout_file=path).problems(path)
+
+
+def test_edges_in_a_circle_that_nothing_leads_to_are_refused(tmp_path):
+  words = ['Tom', 'lempus', 'Rex', 'impus', 'zumpus']
+  record = dict(question='Tom is a lempus. Rex is a impus. Every zumpus is a zumpus. Is Tom a lempus or impus?',
+                steps=['Tom is a lempus.'], answer='Tom is a lempus.', edges=[[0, 1], [2, 3], [4, 4]],
+                idx_to_symbol=words, root=0, target=1, neg_target=3)
+  with pytest.raises(InputError, match='problem 0: some of its edges go in a circle that nothing leads to'):
+    tasks.make('prosqa', form='words', heldout_file=file_of(tmp_path, record)).problems(file_of(tmp_path, record))
+
+
+def test_what_would_do_for_a_whole_file_is_told(tmp_path):
+  path = file_of(tmp_path, RECORD, RECORD)
+  task = tasks.make('prosqa', form='words', heldout_file=path)
+  question, rest = task.room(task.problems(path)[0])
+  small = tasks.make('prosqa', form='words', heldout_file=path, question=question - 1, rest=3)
+  with pytest.raises(InputError, match=f'question={question}, rest={rest} would do for all'):
+    small.problem(np.random.default_rng(0), heldout=True)
+  fits = tasks.make('prosqa', form='words', heldout_file=path, question=question, rest=rest)
+  assert fits.example(fits.problems(path)[0], 0).weights_T[-1] == 1
+  with pytest.raises(InputError, match='room for'):
+    tasks.make('prosqa', form='words', heldout_file=path, question=question, rest=rest - 1).problems(path)
 
 
 def test_a_missing_key_and_a_file_that_is_none_are_named(tmp_path):
