@@ -11,7 +11,8 @@ prompt the talk. Inside:
 
   /save [FILE]  /rewind  /fork NAME  /think [STEPS]  /draw FILE.png  /state  /quit   // begins a line that begins with /
 
-/rewind goes back by turns of this process, the last eight. /think reasons in slots, /draw draws how.
+/rewind goes back by turns of this process, the last eight. /think reasons in slots, /draw draws how. In a bank every
+turn stays as a version, until launch.bank forgets the whole talk.
 
 Answers go to stdout, all else to stderr, so that scripts can talk too; what a script says wrongly ends the talk.
 """

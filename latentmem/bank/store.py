@@ -110,7 +110,7 @@ class Bank:
     parents = [self._parent(parent) for parent in parents]
     if onto is not None:
       self._check_newest(name, onto)
-      parents += [self._parent(f'{name}@{onto}')] if onto else []
+      parents += [self._followed(name, onto)] if onto else []
     written, stored = bank_storage.store(named(tree), storage)
     said = dict(kind=kind, fields=fields or {}, fingerprint=fingerprint, notes=notes or {}, when=_time(when))
     return self._write(name, written, stored, said, parents, None if onto is None else onto + 1)
@@ -227,6 +227,13 @@ class Bank:
 
   def _parent(self, parent: Reference) -> Parent:
     return _as_parent(parent if isinstance(parent, Header) else self.header(parent))
+
+  def _followed(self, name: str, onto: int) -> Parent:
+    try:
+      return self._parent(f'{name}@{onto}')
+    except InputError as error:
+      raise InputError(f'{error} Nothing can follow it; without onto a version is put behind it all the same, and '
+                       f'versions {self.versions(name)[:-1]} before it may be whole.') from error
 
   def _common(self, headers: list[Header]) -> Header | None:
     """The nearest common ancestor that is still there; a version is among its own ancestors."""

@@ -350,6 +350,17 @@ def test_a_spoilt_version_is_refused_and_the_rest_is_untouched(tmp_path):
   assert bank.list() == ['alice'] and bank.get('alice')[0]['a'][0] == 2 and bank.get('alice', 1)[0]['a'][0] == 0
 
 
+def test_what_cannot_follow_a_damaged_version_is_told_what_to_do(tmp_path):
+  bank = store.Bank(tmp_path)
+  for _ in range(2):
+    bank.put('x', STATE)
+  path = tmp_path / 'x' / '00000002.safetensors'
+  path.write_bytes(path.read_bytes()[:50])
+  with pytest.raises(InputError, match=r'Nothing can follow it; without onto .* versions \[1\] before it'):
+    bank.put('x', STATE, onto=2)
+  assert bank.put('x', STATE) == 3
+
+
 def test_a_state_file_that_is_no_object_is_refused(tmp_path):
   (tmp_path / 'x').mkdir()
   bank_format.write(tmp_path / 'x' / '00000001.safetensors', dict(a=np.zeros(1)), {})
