@@ -9,6 +9,7 @@ import numpy as np
 
 from latentmem.base import records, spans
 from latentmem.base.errors import check_known, InputError
+from latentmem.model import latent
 from latentmem.session.answering import Answerer, Answers
 from latentmem.tasks import chains, is_a_graphs
 
@@ -78,8 +79,14 @@ def scored(net, task: chains.Chains, got: Given) -> dict:
       right=right(task, got), problems=len(asked),
       stilled=int(answers.stilled_B.sum()), cut=int(answers.cut_B.sum()), seconds=got.seconds, rows=got.rows,
       rules=rules(asked), **prices(net, got.costs, float(answers.said_B.mean()), float(answers.thoughts_B.mean())),
-      size_of_thought=np.sqrt(np.mean(np.square(answers.h_BKD), axis=(0, 2))).tolist() if net.sequential else [],
+      size_of_thought=sizes(answers.h_BKD) if net.sequential else [],
+      size_of_held=sizes(answers.held_BKE) if net.feed in latent.HOLDING else [],
       gates=answers.gates_BK3.mean(0).tolist() if net.feed == 'stream' else [])
+
+
+def sizes(thoughts_BKD) -> list[float]:
+  """Root mean square of each thought, over all problems."""
+  return np.sqrt(np.mean(np.square(thoughts_BKD), axis=(0, 2))).tolist()
 
 
 def right(task: chains.Chains, got: Given) -> int:
@@ -132,7 +139,7 @@ def look(run: records.Run, net, params, task: chains.Chains, got: Given, problem
 
 
 def keep_trail(run: records.Run, task: chains.Chains, got: Given, problems: int) -> None:
-  """Writes trail.npz: of the first problems the question, each thought as a vector, a stream's gates, what was said."""
+  """Writes trail.npz: of the first problems the question, each thought, its gates, what it held, what was said."""
   if not problems:
     return
   out = io.BytesIO()

@@ -190,6 +190,15 @@ class Latent(decoder.Decoder):
     carry, h_BTD = self.through(carry, self.embedded(tokens_BT), None, mask_BT, write_BT=self._writes(before_BT))
     return carry, self.logits(h_BTD)
 
+  def held(self, carry, thought: Thought):
+    """What a row holds from thought to thought beside what it has read: the stream, or every layer's state; [B, E]."""
+    if self.feed == 'stream':
+      return thought.stream_BD
+    rows = thought.h_BD.shape[0]
+    if self.feed == 'state':
+      return jnp.moveaxis(carry['memory']['cell']['c'], 1, 0).reshape(rows, -1)
+    return jnp.zeros((rows, 0), thought.h_BD.dtype)
+
   def lacking(self, without: str = '', write_until: int = 0) -> 'Latent':
     """The same model with its stream or state left without parts, to see what they are for; its parameters fit."""
     if self.feed == 'state':

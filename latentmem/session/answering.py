@@ -28,6 +28,7 @@ class Answers(NamedTuple):
     h_BKD: The trail: what each pass that made a thought had in mind; zeros after the last, and for thoughts that no
       pass made (`pause`).
     gates_BK3: Means of the stream's read, forget and write at each thought.
+    held_BKE: What was held at each thought, as `Latent.held` tells it.
   """
 
   tokens_BA: jax.Array
@@ -37,6 +38,7 @@ class Answers(NamedTuple):
   cut_B: jax.Array
   h_BKD: jax.Array
   gates_BK3: jax.Array
+  held_BKE: jax.Array
 
 
 class Answerer:
@@ -103,11 +105,15 @@ def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still
 
 
 def _think(model, params, carry, thought, thoughts_B, still):
-  """All thoughts but the last, which is read with the answer -> carry, thought, (h_BKD, gates_BK3), stilled_B."""
+  """All thoughts but the last, which is read with the answer.
+
+  Returns: carry, thought, what Answers has of each thought, stilled_B.
+  """
   many, rows = max(model.thoughts, 1), len(thoughts_B)
   thinks_B1 = model.sequential & (thoughts_B > 0)[:, None]
-  seen = tuple(jnp.zeros((rows, many, *a.shape[1:]), a.dtype).at[:, 0].set(jnp.where(thinks_B1, a, 0)) for a in (
-      thought.h_BD, thought.gates_B3))
+  telling = lambda carry, thought: (thought.h_BD, thought.gates_B3, model.held(carry, thought))
+  seen = tuple(jnp.zeros((rows, many, *a.shape[1:]), a.dtype).at[:, 0].set(jnp.where(thinks_B1, a, 0))
+               for a in telling(carry, thought))
   never_B = jnp.zeros(rows, bool)
   if not model.sequential:
     return carry, thought, seen, never_B
@@ -120,8 +126,8 @@ def _think(model, params, carry, thought, thoughts_B, still):
     k, carry, thought, seen, stilled_B = loop
     active_B = (k < thoughts_B) & ~stilled_B
     carry, after = model.apply(params, carry, thought, active_B, method='think')
-    seen = tuple(old.at[:, k].set(jnp.where(active_B[:, None], new, 0)) for old, new in zip(
-        seen, (after.h_BD, after.gates_B3)))
+    seen = tuple(old.at[:, k].set(jnp.where(active_B[:, None], new, 0))
+                 for old, new in zip(seen, telling(carry, after)))
     size = lambda a_BD: jnp.sqrt(jnp.sum(jnp.square(a_BD), -1))
     same_B = size(after.h_BD - thought.h_BD) < still * size(thought.h_BD)
     return k + 1, carry, after, seen, stilled_B | (active_B & same_B & (k + 1 < thoughts_B))

@@ -37,7 +37,7 @@ def test_scores_are_of_every_problem_whatever_the_batch(arm):
     assert some[name] == whole[name]
   assert some['rules'] == dict(farther=0.5) and some['problems'] == 7
   np.testing.assert_allclose(some['size_of_thought'], whole['size_of_thought'], rtol=1e-5)
-  assert len(some['size_of_thought']) == (8 if arm == 'state' else 0)
+  assert len(some['size_of_thought']) == len(some['size_of_held']) == (8 if arm == 'state' else 0)
 
 
 def test_what_a_model_thinks_is_written(tmp_path):
@@ -52,6 +52,7 @@ def test_what_a_model_thinks_is_written(tmp_path):
   trail = np.load(run.path / 'trail.npz', allow_pickle=False)
   assert trail['question_BQ'].shape == (2, it.model.question) and trail['h_BKD'].shape == (2, 8, 16)
   np.testing.assert_array_equal(trail['h_BKD'], got.answers.h_BKD[:2])
+  assert trail['held_BKE'].shape == (2, 8, 16) and trail['held_BKE'][:, 1:].all()
 
 
 def test_an_arm_without_passes_that_think_shows_nothing(tmp_path):

@@ -102,11 +102,28 @@ def test_the_trail_is_what_each_pass_had_in_mind():
   carry, thought = it.apply(params, it.apply(params, 6, method='init_state'), questions(), None, questions() >= 0,
                             method='ask')
   np.testing.assert_allclose(answers.h_BKD[:, 0], thought.h_BD, rtol=2e-5, atol=1e-5)
+  np.testing.assert_allclose(answers.held_BKE[:, 0], thought.stream_BD, rtol=2e-5, atol=1e-5)
   _, thought = it.apply(params, carry, thought, method='think')
   np.testing.assert_allclose(answers.h_BKD[:, 1], thought.h_BD, rtol=2e-5, atol=1e-5)
+  np.testing.assert_allclose(answers.held_BKE[:, 1], thought.stream_BD, rtol=2e-5, atol=1e-5)
   np.testing.assert_allclose(answers.gates_BK3[:, 1], thought.gates_B3, rtol=2e-5, atol=1e-5)
   assert not answers.h_BKD[:, 2].any() and answers.gates_BK3[:, :2].all()
   assert not answerer('stream')(questions(), 0).h_BKD.any() and not answerer('pause')(questions()).h_BKD.any()
+
+
+def test_the_trail_of_a_state_has_that_of_every_layer():
+  it = model.make('latent', vocab=11, width=8, layers=2, feed='state', question=QUESTION, remat='none', thoughts=2,
+                  compose=dict(kind='after', mixer=dict(kind='attention', heads=2, window=32)),
+                  memory=dict(kind='token_state', recurrence='full', state=4, kept=0, stride=1, chunk=1))
+  params = jax.tree.map(lambda a: 3 * a.astype(jnp.float32), subjects.params_of(it))
+  answers = Answerer(it, params, END, STOP, 1)(questions())
+  carry, thought = it.apply(params, it.apply(params, 6, method='init_state'), questions(), None, questions() >= 0,
+                            method='ask')
+  carry, _ = it.apply(params, carry, thought, method='think')
+  for layer, c_BM in enumerate(carry['memory']['cell']['c']):
+    np.testing.assert_allclose(answers.held_BKE[:, 1, 4 * layer:4 * layer + 4], c_BM, rtol=2e-5, atol=1e-5)
+  assert answers.held_BKE.shape == (6, 2, 8) and answers.held_BKE[:, 1].any()
+  assert answerer('pause')(questions()).held_BKE.shape == (6, THOUGHTS, 0)
 
 
 def test_thinking_ends_where_thoughts_stand_still():
