@@ -118,8 +118,9 @@ class Session:
 
     Args:
       steps: After the rewriting; None takes the memory's own number.
-      about: Tokens [T] that are thought about, which are not read; None takes those that wait, at most a chunk (what
-        waits before them is read), which are read afterwards, as if they came now.
+      about: Tokens [T] that are thought about, which are not read; what waits is read first, but for the last token.
+        None takes those that wait, at most a chunk (what waits before them is read), which are read afterwards, as if
+        they came now.
       write_back: Whether what is concluded is written to the memory, step by step.
 
     Returns:
@@ -134,6 +135,8 @@ class Session:
       if len(self._unread) > most:
         self._read(len(self._unread) - most)
       about = self._unread
+    else:
+      self.catch_up()
     about = checked(about, self.model.vocab)
     if not len(about):
       raise InputError('There is nothing to think about; feed at least one token, or say what it is about.')

@@ -417,3 +417,13 @@ def test_models_that_cannot_think_say_which_could(fresh):
   with pytest.raises(InputError, match=r"memory titans cannot think.*memories \['slots'\].*'mag'"):
     live.think()
   assert bits(live) == before
+
+
+def test_what_waits_is_known_when_something_else_is_thought_about(fresh):
+  live = slots_session()
+  live.feed(DOCUMENT[:22])
+  twin = live.fork()
+  twin.catch_up()
+  told, want = (each.think(about=DOCUMENT[:2])['memory'] for each in (live, twin))
+  jax.tree.map(np.testing.assert_array_equal, told, want)
+  assert len(live._unread) == 1 and live.position == 22
