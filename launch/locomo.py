@@ -31,6 +31,7 @@ def main():
   if not _BASE.value or _TURNS.value < 1 or config['data']['kind'] != 'conversations':
     raise InputError("launch.locomo needs --base=FOLDER, a turn, and a config whose data are 'conversations' "
                      '(configs/locomo.py:arms).')
+  seeds = comparing.seeds(config, _SEEDS.value, _ARMS.value)
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
   if not base.tokens:
     raise InputError(f'The base in {base.folder} does not read text; a run over a corpus does, or a Hugging Face '
@@ -40,7 +41,6 @@ def main():
   source = next(iter(built.values())).source
   # Whatever does not fit is told before anything is trained.
   told.check(source)
-  seeds = comparing.seeds(config, _SEEDS.value, _ARMS.value)
   folder = comparing.begun(_WORKDIR.value)
   one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, told)
   if not comparing.all_done(folder, built, seeds, one):

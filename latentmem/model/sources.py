@@ -11,7 +11,6 @@ B rows, L layers, N slots.
 
 import itertools
 
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -36,17 +35,11 @@ def check(model) -> None:
                      'plain or after.')
 
 
-def closed(model, params, carry):
-  """A carry whose slots hold what still waited to be written to them; nothing else of it is to be gone on from."""
-  def instead(call, args, kwargs, context):
-    if context.method_name != '__call__' or not hasattr(context.module, 'closed'):
-      return call(*args, **kwargs)
-    state, x_BTD = args[:2]
-    return dict(state, cell=context.module.closed(state['cell'])), jnp.zeros_like(x_BTD)
-
-  rows = jax.tree.leaves(carry['memory']['cell'])[0].shape[1]
-  with nn.intercept_methods(instead):
-    return model.apply(params, carry, jnp.zeros((rows, 1), jnp.int32))[0]
+def closed(model, params, cell):
+  """The cells of all layers after they have written what still waited to be."""
+  held = memory.make(**model.memory, width=model.width, state_dtype=model.state_dtype)
+  write = lambda weights, cell: held.apply(dict(params=weights), cell, method='closed')
+  return jax.vmap(write)(params['params']['block']['mixer']['memory'], cell)
 
 
 def joined(model, params, carry, others):

@@ -57,13 +57,12 @@ def joined(live: Session, bank: store.Bank, names: Sequence[store.Reference]) ->
   Raises InputError where an object is not there or is another model's, and for a model that has no slots.
   """
   sources.check(live.model)
-  others, close = [], jax.jit(functools.partial(sources.closed, live.model))
+  others, other, close = [], live.fork(), jax.jit(functools.partial(sources.closed, live.model))
   for name in names:
-    other = live.fork()
     other.get(bank, name)
     if len(other._unread):
       other._read(len(other._unread))
-    others.append(close(live.params, other._carry))
+    others.append(dict(memory=dict(cell=close(live.params, other._carry['memory']['cell']))))
   model, params, carry = sources.joined(live.model, live.params, jax.tree.map(jnp.copy, live._carry), others)
   both = Session(model, params, live.piece)
   both._carry, both._unread, both.position = carry, live._unread, live.position

@@ -101,9 +101,7 @@ class ProsQA(chains.Chains):
 
   def problems(self, path: str) -> list[chains.Problem]:
     """All problems of a file, in its order. Raises InputError that names the file, the problem and the key."""
-    found = _problems(self, path, chains.changed(path))
-    self.check_fit(found, f'The problems of {path}')
-    return found
+    return _problems(self, path, chains.changed(path))
 
   def heldout_problems(self, count, seed=0):
     return self.problems(self.heldout_file)[:count] if self.heldout_file else super().heldout_problems(count, seed)
@@ -145,7 +143,9 @@ def _graph(number: int, matched: bool, hops: tuple[int, ...], nodes: float) -> i
 @functools.lru_cache(maxsize=4)
 def _problems(task: ProsQA, path: str, changed: int) -> list[chains.Problem]:
   """The problems of a file that was last changed then."""
-  return [task.told(*_checked(record, f'{path}, problem {i}', task.number)) for i, record in enumerate(_read(path))]
+  found = [task.told(*_checked(record, f'{path}, problem {i}', task.number)) for i, record in enumerate(_read(path))]
+  task.check_fit(found, f'The problems of {path}')
+  return found
 
 
 def _read(path: str) -> list[dict]:

@@ -10,7 +10,6 @@ from latentmem.bank import format as bank_format
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from latentmem.session import sample, text
-from latentmem.study import figures, trajectory
 from launch.chatting import keeping
 from launch.voices import Voice
 
@@ -129,6 +128,7 @@ class Talk:
     return '\n'.join(f'{name}: {said(told["slots"])}' for name, told in self.thought.items())
 
   def _draw(self, path):
+    from latentmem.study import figures, trajectory
     if not self.thought:
       raise InputError('Nothing was thought yet; /think, and then /draw FILE.png.')
     place = pathlib.Path(path)
