@@ -64,11 +64,15 @@ def given(net, params, task: chains.Chains, asked: list[chains.Problem], longest
   """Lets a model answer problems, `rows` at a time."""
   # The last batch is filled up with the first question.
   question_NQ = rows_of(task, asked + asked[:1] * (-len(asked) % rows))
-  answer = Answerer(net, params, task.opens, chains.STOP, longest, still, task.ends)
+  answer, watched = (Answerer(net, params, task.opens, chains.STOP, longest, still, task.ends, each)
+                     for each in (False, True))
+  in_batches = lambda read: [jax.device_get(read(question_NQ[i:i + rows])) for i in range(0, len(question_NQ), rows)]
   jax.block_until_ready(answer(question_NQ[:rows]))
   begun = time.monotonic()
-  batches = [jax.device_get(answer(question_NQ[i:i + rows])) for i in range(0, len(question_NQ), rows)]
+  batches = in_batches(answer)
   seconds = (time.monotonic() - begun) / len(question_NQ)
+  if net.feed == 'state':
+    batches = in_batches(watched)
   return Given(asked, jax.tree.map(lambda *a: np.concatenate(a)[:len(asked)], *batches), seconds, rows, answer.costs())
 
 
@@ -81,7 +85,7 @@ def scored(net, task: chains.Chains, got: Given) -> dict:
       rules=rules(asked), **prices(net, got.costs, float(answers.said_B.mean()), float(answers.thoughts_B.mean())),
       size_of_thought=sizes(answers.h_BKD) if net.sequential else [],
       size_of_held=sizes(answers.held_BKE) if net.feed in latent.HOLDING else [],
-      gates=answers.gates_BK3.mean(0).tolist() if net.feed == 'stream' else [])
+      gates=answers.gates_BK3.mean(0).tolist() if net.feed in latent.HOLDING else [])
 
 
 def sizes(thoughts_BKD) -> list[float]:

@@ -40,7 +40,7 @@ class Thought(NamedTuple):
     next_BND: What is read next; N is 1, or K for `pause`, 0 for `none`.
     h_BD: What the last pass made of its last token.
     stream_BD: c; zeros where there is no stream.
-    gates_B3: Means of read, forget and write; zeros where there is no stream.
+    gates_B3: Means of read, forget and write; zeros where there is no stream. Of a state see `Latent.state_gates`.
     count_B: Thoughts made.
   """
 
@@ -198,6 +198,17 @@ class Latent(decoder.Decoder):
     if self.feed == 'state':
       return jnp.moveaxis(carry['memory']['cell']['c'], 1, 0).reshape(rows, -1)
     return jnp.zeros((rows, 0), thought.h_BD.dtype)
+
+  def state_gates(self, telemetry):
+    """Means of what a state reads (1 or, left without, 0), forgets and is written by, over layers: [B, T, 3].
+
+    Args:
+      telemetry: What a call over T tokens sowed.
+    """
+    told = telemetry['block']['mixer']['memory']
+    keep_BT, write_BT = (told[name][..., 0].mean(0) for name in ('keep', 'write'))
+    read = float('read' not in self.memory['without'].split(','))
+    return jnp.stack([jnp.full_like(keep_BT, read), 1 - keep_BT, write_BT], axis=-1)
 
   def lacking(self, without: str = '', write_until: int = 0) -> 'Latent':
     """The same model with its stream or state left without parts, to see what they are for; its parameters fit."""

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentmem.base import flops, spans
+from latentmem.base import arrays, flops, spans
 from latentmem.base.errors import InputError
 
 
@@ -27,7 +27,7 @@ class Answers(NamedTuple):
     cut_B: Whether an answer was cut off at A tokens.
     h_BKD: The trail: what each pass that made a thought had in mind; zeros after the last, and for thoughts that no
       pass made (`pause`).
-    gates_BK3: Means of the stream's read, forget and write at each thought.
+    gates_BK3: Means of read, forget and write at each thought, of the stream, or of the state where it is watched.
     held_BKE: What was held at each thought, as `Latent.held` tells it.
   """
 
@@ -50,16 +50,18 @@ class Answerer:
     longest: A.
     still: A thought that differs from the one before by less than this share of its size is the last; 0 for never.
     ends: (token, n): with the n-th token after this one an answer is over too; None where only `stop` ends it.
+    watched: Whether the gates of a state are told too, which takes longer.
   """
 
   def __init__(self, model, params, end: int, stop: int, longest: int, still: float = 0.0,
-               ends: tuple[int, int] | None = None):
+               ends: tuple[int, int] | None = None, watched: bool = False):
     if longest < 1 or still < 0:
       raise InputError(f'An answer takes longest >= 1 and still >= 0; it got longest={longest}, still={still}.')
     self.model, self.params = model, params
     self.end, self.stop, self.longest, self.still = end, stop, longest, still
     self._program = jax.jit(functools.partial(
-        _answer, model, end=end, stop=stop, longest=longest, still=still, ends=ends))
+        _answer, model, end=end, stop=stop, longest=longest, still=still, ends=ends,
+        watched=watched and model.feed == 'state'))
 
   def __call__(self, question_BQ, thoughts: int | None = None) -> Answers:
     """Answers questions, each filled with NOTHING to the model's Q tokens, after so many thoughts (None: all K).
@@ -91,11 +93,12 @@ class Answerer:
                 token=flops.count(functools.partial(of, method='go_on'), self.params, carry, token, counts))
 
 
-def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still, ends) -> Answers:
+def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still, ends, watched) -> Answers:
   rows = len(question_BQ)
   carry = model.apply(params, rows, method='init_state')
-  carry, thought = model.apply(params, carry, question_BQ, None, question_BQ >= 0, method='ask')
-  carry, thought, seen, stilled_B = _think(model, params, carry, thought, thoughts_B, still)
+  made = functools.partial(_watched, model, params) if watched else functools.partial(model.apply, params)
+  carry, thought = made(carry, question_BQ, None, question_BQ >= 0, method='ask')
+  carry, thought, seen, stilled_B = _think(model, made, carry, thought, thoughts_B, still)
   wait_B = jnp.minimum(thoughts_B, 1) if model.sequential else thoughts_B
   waits_BN = jnp.arange(thought.next_BND.shape[1]) < wait_B[:, None]
   carry, logits_B1V = model.apply(params, carry, thought, waits_BN, jnp.full((rows, 1), end), method='reply')
@@ -104,9 +107,20 @@ def _answer(model, params, question_BQ, thoughts_B, *, end, stop, longest, still
   return Answers(tokens_BA, said_B, thought_B, stilled_B, cut_B, *seen)
 
 
-def _think(model, params, carry, thought, thoughts_B, still):
+def _watched(model, params, *call, method):
+  """A pass that makes a thought, with the gates of the state at the last token that each row read."""
+  (carry, thought), told = model.apply(params, *call, method=method, mutable=['telemetry'])
+  gates_BT3 = model.state_gates(told['telemetry'])
+  # A pass reads its real tokens first.
+  read_B = jnp.sum(call[-1].reshape(len(gates_BT3), -1), axis=1)
+  gates_B3 = arrays.at(jnp.maximum(read_B - 1, 0)[:, None], gates_BT3)[:, 0]
+  return carry, thought._replace(gates_B3=gates_B3.astype(thought.gates_B3.dtype))
+
+
+def _think(model, made, carry, thought, thoughts_B, still):
   """All thoughts but the last, which is read with the answer.
 
+  Args: made: Reads what is in mind, by the method `think`.
   Returns: carry, thought, what Answers has of each thought, stilled_B.
   """
   many, rows = max(model.thoughts, 1), len(thoughts_B)
@@ -125,7 +139,7 @@ def _think(model, params, carry, thought, thoughts_B, still):
   def body(loop):
     k, carry, thought, seen, stilled_B = loop
     active_B = (k < thoughts_B) & ~stilled_B
-    carry, after = model.apply(params, carry, thought, active_B, method='think')
+    carry, after = made(carry, thought, active_B, method='think')
     seen = tuple(old.at[:, k].set(jnp.where(active_B[:, None], new, 0))
                  for old, new in zip(seen, telling(carry, after)))
     size = lambda a_BD: jnp.sqrt(jnp.sum(jnp.square(a_BD), -1))

@@ -38,6 +38,8 @@ def test_scores_are_of_every_problem_whatever_the_batch(arm):
   assert some['rules'] == dict(farther=0.5) and some['problems'] == 7
   np.testing.assert_allclose(some['size_of_thought'], whole['size_of_thought'], rtol=1e-5)
   assert len(some['size_of_thought']) == len(some['size_of_held']) == (8 if arm == 'state' else 0)
+  if arm == 'state':
+    assert np.shape(some['gates']) == (8, 3) and 0 < np.min(some['gates']) <= np.max(some['gates']) == 1
 
 
 def test_what_a_model_thinks_is_written(tmp_path):

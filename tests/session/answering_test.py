@@ -111,19 +111,40 @@ def test_the_trail_is_what_each_pass_had_in_mind():
   assert not answerer('stream')(questions(), 0).h_BKD.any() and not answerer('pause')(questions()).h_BKD.any()
 
 
-def test_the_trail_of_a_state_has_that_of_every_layer():
+@functools.cache
+def stateful():
   it = model.make('latent', vocab=11, width=8, layers=2, feed='state', question=QUESTION, remat='none', thoughts=2,
                   compose=dict(kind='after', mixer=dict(kind='attention', heads=2, window=32)),
                   memory=dict(kind='token_state', recurrence='full', state=4, kept=0, stride=1, chunk=1))
-  params = jax.tree.map(lambda a: 3 * a.astype(jnp.float32), subjects.params_of(it))
-  answers = Answerer(it, params, END, STOP, 1)(questions())
+  return it, jax.tree.map(lambda a: 3 * a.astype(jnp.float32), subjects.params_of(it))
+
+
+def test_the_trail_of_a_state_has_that_of_every_layer():
+  it, params = stateful()
+  answers = Answerer(it, params, END, STOP, 1, watched=True)(questions())
   carry, thought = it.apply(params, it.apply(params, 6, method='init_state'), questions(), None, questions() >= 0,
                             method='ask')
-  carry, _ = it.apply(params, carry, thought, method='think')
+  (carry, _), told = it.apply(params, carry, thought, method='think', mutable=['telemetry'])
+  told = told['telemetry']['block']['mixer']['memory']
+  for gate, want_LB11 in zip(np.moveaxis(answers.gates_BK3[:, 1], 1, 0), (1.0, 1 - told['keep'], told['write'])):
+    np.testing.assert_allclose(gate, np.mean(want_LB11 * np.ones((2, 6, 1, 1)), 0)[:, 0, 0], rtol=2e-5, atol=1e-5)
   for layer, c_BM in enumerate(carry['memory']['cell']['c']):
     np.testing.assert_allclose(answers.held_BKE[:, 1, 4 * layer:4 * layer + 4], c_BM, rtol=2e-5, atol=1e-5)
   assert answers.held_BKE.shape == (6, 2, 8) and answers.held_BKE[:, 1].any()
   assert answerer('pause')(questions()).held_BKE.shape == (6, THOUGHTS, 0)
+
+
+def test_watching_a_state_changes_no_answer_and_is_of_the_last_real_token():
+  it, params = stateful()
+  plain, watched = (Answerer(it, params, END, STOP, LONGEST, watched=each)(questions()) for each in (False, True))
+  for name, a in plain._asdict().items():
+    if name != 'gates_BK3':
+      np.testing.assert_allclose(a, getattr(watched, name), rtol=2e-5, atol=1e-5)
+  assert not plain.gates_BK3.any()
+  moved = np.stack([np.roll(row, QUESTION - np.sum(row != NOTHING)) for row in questions()])
+  again = Answerer(it, params, END, STOP, LONGEST, watched=True)(moved)
+  np.testing.assert_allclose(watched.gates_BK3, again.gates_BK3, rtol=2e-5, atol=1e-5)
+  assert len(np.unique(np.round(watched.gates_BK3[:, 0, 1], 5))) > 1
 
 
 def test_thinking_ends_where_thoughts_stand_still():
