@@ -3,9 +3,9 @@
   python -m launch.reason --config=configs/reason.py:prosqa --arms=cot,no_cot,none,pause,feedback,stream,state --seeds=3
 
 After the colon: prosqa (three and four steps), matched (its options equally far), official (as long as the public files
-are, for --config.data.task.heldout_file=prosqa_test.json), small (matched, three hops in ten nodes), brief (small with
-four thoughts for its three steps, and answers of one token with no STOP behind them), prontoqa or arithmetic. One arm
-alone is a run like others: launch.train with configs/reason.py:small learns `feedback`.
+are, for --config.data.task.heldout_file=prosqa_test.json), words (official, told in words), small (matched, three hops
+in ten nodes), brief (small with four thoughts for its three steps, and answers of one token with no STOP behind them),
+prontoqa or arithmetic. One arm alone is a run like others: launch.train with configs/reason.py:small learns `feedback`.
 """
 
 import ml_collections
@@ -22,12 +22,13 @@ TASKS = dict(
     prosqa=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16),
     matched=dict(kind='prosqa', hops=(3, 4), stages=4, per_step=2, question=132, rest=16, matched=True),
     official=dict(kind='prosqa', stages=6, question=168, rest=24),
+    words=dict(kind='prosqa', form='words', stages=6, question=344, rest=48),
     prontoqa=dict(kind='prontoqa', stages=5),
     arithmetic=dict(kind='arithmetic', stages=3),
 )
 # Rows, and steps of the first stage, of those between, and of the last; questions three times as long get fewer.
 BUDGET = (64, 500, 1200, 1000)
-BUDGETS = dict.fromkeys(('prosqa', 'matched', 'official'), (16, 500, 700, 500))
+BUDGETS = dict.fromkeys(('prosqa', 'matched', 'official', 'words'), (16, 500, 700, 500))
 # A few rows at a time stay in a CPU's cache, which makes a step up to twice as fast.
 ACCUMULATE = 4
 # Share of examples of any stage: one that was not learned in its time still can be.

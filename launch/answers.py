@@ -80,7 +80,7 @@ def scored(net, task: chains.Chains, got: Given) -> dict:
   """How often a model is right, and what an answer costs."""
   asked, answers = got.asked, got.answers
   return dict(
-      right=right(task, got), problems=len(asked),
+      right=right(task, got), problems=len(asked), left_out=task.left_out,
       stilled=int(answers.stilled_B.sum()), cut=int(answers.cut_B.sum()), seconds=got.seconds, rows=got.rows,
       rules=rules(asked), **prices(net, got.costs, float(answers.said_B.mean()), float(answers.thoughts_B.mean())),
       size_of_thought=sizes(answers.h_BKD) if net.sequential else [],

@@ -37,7 +37,7 @@ def summary(arm: str, runs: list[dict]) -> dict:
   return dict(arm=arm, right=right / of, least=least, most=most, seeds=len(runs), worst=min(shares), best=max(shares),
               said=mean('said'), passes=mean('passes'), after=mean('flops_after') / 1e6, whole=mean('flops') / 1e6,
               ms=1e3 * mean('seconds'), problems=of, stilled=sum(run['stilled'] for run in runs),
-              cut=sum(run['cut'] for run in runs))
+              cut=sum(run['cut'] for run in runs), left_out=runs[0].get('left_out', 0))
 
 
 def table(rows: list[dict], rules: dict[str, float]) -> str:
@@ -47,7 +47,9 @@ def table(rows: list[dict], rules: dict[str, float]) -> str:
   rules = [f'the rule {name!r}: {score:.1%} right' for name, score in rules.items()]
   braked = [f'{row["arm"]}: of {row["problems"]} answers {row["stilled"]} came after thoughts that stood still, and '
             f'{row["cut"]} were cut off' for row in rows if row['stilled'] or row['cut']]
-  return '\n'.join([*text, *rules, *braked, NOTES])
+  short = [f'{row["arm"]}: {row["left_out"]} held-out problems were left out, for they do not fit its rows'
+           for row in rows if row['left_out']]
+  return '\n'.join([*text, *rules, *braked, *short, NOTES])
 
 
 def knock_outs(found: dict[str, list[list[dict]]]) -> list[str]:

@@ -59,6 +59,13 @@ class Arithmetic(chains.Chains):
 
   def problems(self, heldout: bool) -> list[chains.Problem]:
     """All problems that are held out, or all others. Raises InputError that names file, line and key."""
+    return self._taken(heldout)[0]
+
+  @property
+  def left_out(self):
+    return self._taken(heldout=True)[1] if self.file or self.heldout_file else 0
+
+  def _taken(self, heldout):
     path = self.heldout_file if heldout and self.heldout_file else self.file
     return _fitting(self, path, heldout, chains.changed(path))
 
@@ -85,15 +92,15 @@ def _tokens(question: str, steps: list[str], answer: str) -> chains.Problem:
 
 
 @functools.lru_cache(maxsize=4)
-def _fitting(task: Arithmetic, path: str, heldout: bool, changed: int) -> list[chains.Problem]:
-  """What a task takes of a file that was last changed then."""
+def _fitting(task: Arithmetic, path: str, heldout: bool, changed: int) -> tuple[list[chains.Problem], int]:
+  """What a task takes of a file that was last changed then, and how many problems it leaves out."""
   every = _problems(path)
   if not task.heldout_file:
     every = [p for p in every if _held_out(p) == heldout]
   fitting = list(filter(task.fits, every))
   if not fitting:
     raise InputError(f'None of the {len(every)} problems of {path} fits question={task.question}, rest={task.rest}.')
-  return fitting
+  return fitting, len(every) - len(fitting)
 
 
 def _held_out(problem: chains.Problem) -> bool:

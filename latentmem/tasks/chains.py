@@ -108,6 +108,11 @@ class Chains(interface.Base):
     """Any problem of this kind; `heldout` for one that training does not see."""
     raise NotImplementedError
 
+  @property
+  def left_out(self) -> int:
+    """Held-out problems of a file that are not asked, for they do not fit."""
+    return 0
+
   @functools.cached_property
   def number(self) -> dict[str, int]:
     """The token that each word is."""

@@ -35,6 +35,12 @@ def test_the_table_tells_when_a_brake_acted():
   assert line.startswith('state') and ' 7 ' in line and ' 2 ' in line
 
 
+def test_the_table_tells_what_was_not_asked():
+  rows = [reasoning.summary('state', [RUN | dict(left_out=31)] * 2), reasoning.summary('pause', [RUN])]
+  told = [line for line in reasoning.table(rows, {}).splitlines() if 'left out' in line]
+  assert len(told) == 1 and told[0].startswith('state: 31 held-out problems')
+
+
 def test_the_figure_shows_every_arm_and_rule():
   rows = [reasoning.summary('pause', [RUN]), reasoning.summary('state', [RUN | dict(flops_after=4e6)])]
   axes, = reasoning.draw(rows, dict(farther=0.5), 'matched').axes

@@ -75,8 +75,9 @@ def test_held_out_problems_of_a_file_come_once_and_in_order(tmp_path):
 
 def test_what_is_too_long_is_left_out_and_a_file_of_nothing_else_refused(tmp_path):
   path = file_of(tmp_path, RECORD, RECORD | dict(question='Short?'))
-  problems = tasks.make('arithmetic', heldout_file=path).problems(heldout=True)
-  assert [said(p.question) for p in problems] == ['Short?']
+  task = tasks.make('arithmetic', heldout_file=path)
+  assert [said(p.question) for p in task.problems(heldout=True)] == ['Short?'] and task.left_out == 1
+  assert tasks.make('arithmetic').left_out == tasks.make('arithmetic', heldout_file=path, question=99).left_out == 0
   with pytest.raises(InputError, match=r'None of the 2 problems of .* fits question=5, rest=64'):
     tasks.make('arithmetic', heldout_file=path, question=5).problems(heldout=True)
 
