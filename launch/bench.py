@@ -7,8 +7,9 @@ installed, `pip install -e '.[bench]'`), recurrence (token_state's tokens all at
 thinking (thoughts and answers against a carry, beside passes over everything), qwen3 (a checkpoint of 0.6B numbers,
 written for it to a temporary folder, from disk to its first token), bank (a state put and got, beside its bytes
 written and read, on the disk where the record goes), storage (a run's model going on with a text after its carry was
-stored in fewer bits), sessions (many live sessions in one batch, beside one alone) and transformers (Qwen3's logits,
-greedy tokens and files beside theirs, where torch and transformers are installed).
+stored in fewer bits), sessions (many live sessions in one batch, beside one alone), absorb (new turns written into the
+memories of a run of launch.personalize, and what that leaves of old facts) and transformers (Qwen3's logits, greedy
+tokens and files beside theirs, where torch and transformers are installed).
 Writes OUT.json and OUT.png.
 """
 
@@ -19,13 +20,13 @@ from absl import flags, logging
 from latentmem.base import records
 from latentmem.base.errors import check_known, InputError
 from launch import shell
-from launch.benchmarks import bank, memory, qwen3, recurrence, sessions, storage, thinking, transformers
+from launch.benchmarks import absorb, bank, memory, qwen3, recurrence, sessions, storage, thinking, transformers
 
-_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking, qwen3, bank, storage, sessions or '
-                             'transformers.')
+_SUITE = flags.DEFINE_string('suite', 'memory', 'memory, recurrence, thinking, qwen3, bank, storage, sessions, '
+                             'absorb or transformers.')
 _OUT = flags.DEFINE_string('out', None, 'Where the record goes, without an ending; runs/bench-SUITE if not given.')
-_LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, a question or a document, numbers of a state, or '
-                            'sessions; those of the suite if not given.')
+_LENGTHS = flags.DEFINE_list('lengths', [], 'Tokens of a row, a question or a document, numbers of a state, '
+                            'sessions or turns; those of the suite if not given.')
 _CHUNKS = flags.DEFINE_list('chunks', ['16', '64', '256'], 'Tokens of a chunk.')
 _BATCH = flags.DEFINE_integer('batch', 2, 'Rows.', lower_bound=1)
 _HEADS = flags.DEFINE_integer('heads', 4, 'Heads.', lower_bound=1)
@@ -34,7 +35,10 @@ _DEPTH = flags.DEFINE_integer('depth', 2, 'Matrices of the memory.', lower_bound
 _DTYPE = flags.DEFINE_enum('dtype', 'float32', ['float32', 'bfloat16'], 'Of the tokens.')
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Calls of which the fastest counts.', lower_bound=1)
 _LIMIT = flags.DEFINE_float('limit', 300, 'Seconds one measurement may take.')
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model goes on with a text.')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Run folder whose model goes on with a text, or whose memories are '
+                              'written into.')
+_PEOPLE = flags.DEFINE_integer('people', 4, 'Whose memories are written into.', lower_bound=1)
+_STEPS = flags.DEFINE_integer('steps', 150, 'Updates of a memory.', lower_bound=1)
 _PEER = flags.DEFINE_bool('peer', True, 'Measure titans-pytorch too, where it is installed.')
 
 
@@ -87,15 +91,23 @@ def _bank(sizes: list[int]) -> dict:
   return bank.run(sizes, _REPEATS.value, pathlib.Path(_OUT.value or 'runs/bench-bank').parent)
 
 
-def _storage(lengths: list[int]) -> dict:
+def _run_folder() -> str:
   if not _WORKDIR.value:
     raise InputError('--workdir is missing; it names a run folder, as in --workdir=runs/first.')
   logging.set_verbosity(logging.ERROR)
-  return storage.run(_WORKDIR.value, lengths, _BATCH.value if _BATCH.present else 16)
+  return _WORKDIR.value
+
+
+def _storage(lengths: list[int]) -> dict:
+  return storage.run(_run_folder(), lengths, _BATCH.value if _BATCH.present else 16)
 
 
 def _sessions(sizes: list[int]) -> dict:
   return sessions.run(sizes, _REPEATS.value)
+
+
+def _absorb(turns: list[int]) -> dict:
+  return absorb.run(_run_folder(), turns, _PEOPLE.value, _STEPS.value)
 
 
 def _transformers(_: list[int]) -> dict:
@@ -108,7 +120,7 @@ LONG = [1024, 4096, 8192, 32768]
 SUITES = dict(memory=(_memory, LONG, MEMORY_ALONE), recurrence=(_recurrence, LONG, ()), thinking=(_thinking, [480], ()),
               qwen3=(_qwen3, [32], (_LIMIT,)), bank=(_bank, [10**6, 10**7, 10**8], ()),
               storage=(_storage, [4096], (_WORKDIR,)), sessions=(_sessions, [1, 8, 64], ()),
-              transformers=(_transformers, [], ()))
+              absorb=(_absorb, [1000], (_WORKDIR, _PEOPLE, _STEPS)), transformers=(_transformers, [], ()))
 
 
 if __name__ == '__main__':

@@ -139,6 +139,29 @@ def qwen3(record: dict) -> Figure:
   return figure
 
 
+def absorb(record: dict) -> Figure:
+  """What people's memories know before and after new turns were written, and the seconds that took."""
+  whats = {}
+  for row in record['rows']:
+    whats.setdefault(f'{row["length"]:,} {row["what"]}', []).append(row)
+  with figures.styled():
+    figure = Figure(figsize=(9, 3.4), layout='constrained')
+    known, seconds = figure.subplots(1, 2)
+    for i, rows in enumerate(whats.values()):
+      for colour, part in zip(COLOURS, ('old', 'new')):
+        shares = [[row[f'{part}_{when}'] for row in rows] for when in ('before', 'after')]
+        lines = known.plot([2 * i, 2 * i + 1], shares, 'o-', color=colour, alpha=0.6)
+        lines[0].set_label(f'{part} facts' if i == 0 else None)
+      seconds.plot([i] * len(rows), [row['seconds'] for row in rows], 'o', color=COLOURS[0])
+    known.set_xticks(range(2 * len(whats)), ['before', 'after'] * len(whats))
+    known.set(ylabel='share of right answers', ylim=(0, 1.02), title='   |   '.join(whats))
+    known.yaxis.set_major_formatter('{x:.0%}')
+    known.legend(fontsize=8)
+    seconds.set_xticks(range(len(whats)), list(whats))
+    seconds.set(ylabel='seconds', ylim=(0, None), xlim=(-0.5, len(whats) - 0.5), title='Writing, a dot a person')
+  return figure
+
+
 def transformers(record: dict) -> Figure:
   """How far logits are from a peer's, in float32 and in bfloat16, by shape."""
   rows = record['rows']
@@ -157,4 +180,4 @@ def transformers(record: dict) -> Figure:
 
 
 SUITES = dict(memory=memory, recurrence=recurrence, thinking=thinking, qwen3=qwen3, bank=bank, storage=storage,
-              sessions=sessions, transformers=transformers)
+              sessions=sessions, absorb=absorb, transformers=transformers)

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from configs import personal as config_file
-from latentmem import data, personal
+from latentmem import data, personal, tasks
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.personal.writer import Writer
+from latentmem.study import bench_figure, figures
+from latentmem.tasks import persona_questions
 from latentmem.tasks import persona_words as words
 from launch import parts
+from launch.benchmarks import absorb
 from launch.personalizing import arms, bases, comparison, profiles, reading, scores, wording
 from tests.launch.commands import launch
 from tests.train import small
@@ -105,6 +108,28 @@ def test_a_run_is_scored_again_and_on_other_facts(told):
   assert json.loads(done.stdout)['heldout']['accuracy'] == own['accuracy']
   later = launch('evaluate', f'--workdir={run}', '--config.data.heldout_examples=8')
   assert later.returncode == 0 and json.loads(later.stdout)['heldout']['tokens'] == 8, later.stderr
+
+
+def test_absorbing_is_measured_by_what_is_known_before_and_after(told):
+  record = absorb.run(str(told[0] / 'lpm-0'), [24], 2, 3, told=lambda line: None)
+  rows = record['rows']
+  assert [(row['what'], row['person']) for row in rows] == [(form, u) for form in absorb.FORMS for u in (0, 1)]
+  for row in rows:
+    assert row['seconds'] > 0 and row['items'] == 24 + absorb.ASKED * (row['what'] != 'turns')
+    assert all(0 <= row[f'{part}_{when}'] <= 1 for part in ('old', 'new') for when in ('before', 'after'))
+  # Both forms begin with the same memory.
+  assert [row['old_before'] for row in rows[:2]] == [row['old_before'] for row in rows[2:]]
+  assert figures.png(bench_figure.draw(record)).startswith(b'\x89PNG')
+
+
+def test_later_turns_and_questions_about_them_are_what_is_written():
+  person = tasks.make('persona', people=8, **FACTS).person(3)
+  turns = absorb.new_items(person, 24, 'turns', FACTS['types'])
+  assert [wording.spoken(item.answer[1:]) for item in turns] == [
+      words.spoken(turn.words) for turn in person.later(24).turns]
+  *_, last = absorb.new_items(person, 24, 'turns and questions', FACTS['types'])
+  question = persona_questions.questions(person, absorb.ASKED, 'train', 'later', kinds=FACTS['types'])[-1]
+  assert last.question + last.answer == (*question.tokens, question.letter)
 
 
 def test_a_run_that_was_cut_short_goes_on(base, tmp_path, told):
