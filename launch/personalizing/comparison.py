@@ -9,7 +9,7 @@ from latentmem.base import records, sharding
 from latentmem.base.errors import InputError
 from latentmem.personal import counts
 from latentmem.personal.model import BASE
-from latentmem.study import figures, personal, report
+from latentmem.study import personal, report
 from latentmem.train import placement, results
 from launch import comparing, parts
 from launch.personalizing import looks, scores, told
@@ -80,11 +80,12 @@ def tell(folder: pathlib.Path, names: list[str], seeds: range, whole: list[dict]
   rows = [personal.summary(name, runs) for name, runs in found.items()] + list(map(personal.of_history, whole))
   sizes = counts.at_sizes_of_qwen3()
   text = '\n'.join([personal.table(rows), personal.sizes(sizes)])
-  comparing.keep(folder, dict(rows=rows, runs=found, histories=whole, sizes=sizes,
-                              base=dict(folder=base.folder, fingerprint=base.fingerprint)), text,
-                 personal.draw(rows, folder.name))
+  drawn = dict(table=(personal.CAPTION, personal.draw(rows, folder.name)))
   if any(each['history'] for each in whole):
-    records.write_whole(folder / 'lengths.png', figures.png(personal.by_length(rows, folder.name)))
+    drawn['lengths'] = (personal.CAPTION_OF_LENGTHS, personal.by_length(rows, folder.name))
+  comparing.keep(folder, dict(rows=rows, runs=found, histories=whole, sizes=sizes,
+                              base=dict(folder=base.folder, fingerprint=base.fingerprint)), text, drawn,
+                 comparing.runs(folder, names, seeds))
   return text
 
 
@@ -97,5 +98,6 @@ def tell_of_conversations(folder: pathlib.Path, names: list[str], seeds: range, 
   text = personal.table(rows, told.notes(alone[0]))
   comparing.keep(folder, dict(rows=rows, runs=found, alone=alone, base=dict(folder=base.folder,
                                                                           fingerprint=base.fingerprint)),
-                 text, personal.draw(rows, folder.name, alone[0]['chance']))
+                 text, dict(table=(personal.CAPTION, personal.draw(rows, folder.name, alone[0]['chance']))),
+                 comparing.runs(folder, names, seeds))
   return text

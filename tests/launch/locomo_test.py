@@ -78,6 +78,7 @@ def test_every_arm_and_the_base_alone_are_in_the_table(compared):
   for row in table['rows']:
     assert row['asked'] == asked == 6 and set(row['by_type']) == {'single-hop', 'temporal', 'adversarial'}
   assert 'adversarial 50.0%' in text and (path / 'table.png').stat().st_size > 1000
+  assert 'Slots of lpm-0' in (path / 'report.html').read_text()
   assert np.shape(records.read_json(path / 'lpm-0' / 'slots.json')['map']['points']) == (2, 2 * 3, 2)
 
 

@@ -47,6 +47,9 @@ def test_lengths_are_those_of_histories_and_memories_are_lines():
   assert left.containers[0].lines[0].get_xdata().tolist() == right.lines[0].get_xdata().tolist() == [1024, 8192]
   assert right.lines[0].get_ydata().tolist() == [8192, 65536]
   assert [line.get_ydata()[0] for line in left.lines if line.get_label() in ('lpm', 'none')] == [0.8, 0.25]
+  assert [line.get_label() for line in right.lines] == ['history is read', 'lpm', 'none']
+  changed = personal.summary('lora', [run(10, 10) | dict(kv_bytes=0)])
+  assert len(personal.by_length([*ROWS, more, changed], 'persons').axes[1].lines) == 3
   assert figures.png(figure)[:4] == b'\x89PNG'
 
 
