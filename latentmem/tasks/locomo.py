@@ -169,6 +169,21 @@ def score(output: str, question: Question) -> float:
   return f1(output, question.answer.split(';')[0] if question.category == 3 else question.answer)
 
 
+def scored(questions: list[Question], outputs: list[str]) -> dict:
+  """The official metric of what was said to questions: `f1` of those that can be answered, and all `by_type`.
+
+  Each has its mean `f1` (of none: None), the standard `error` of that mean, and `asked`. Adversarial questions count in
+  their own category alone, as in most published numbers. Raises InputError as `score`.
+  """
+  by_type = collections.defaultdict(list)
+  for question, output in zip(questions, outputs, strict=True):
+    by_type[CATEGORIES[question.category]].append(score(output, question))
+  share = lambda values: dict(f1=float(np.mean(values)) if values else None, asked=len(values),
+                              error=float(np.std(values) / len(values) ** 0.5) if values else None)
+  whole = [value for kind, values in by_type.items() if kind != CATEGORIES[5] for value in values]
+  return share(whole) | dict(by_type={kind: share(by_type[kind]) for kind in CATEGORIES.values() if kind in by_type})
+
+
 def f1(output: str, answer: str) -> float:
   """F1 of the stemmed words of two texts."""
   said, wanted = (collections.Counter(_stems(text)) for text in (output, answer))

@@ -189,6 +189,22 @@ def test_the_official_metric_by_hand(output, answer, category, want):
   assert locomo.score(output, Question('?', answer, category, [])) == pytest.approx(want, abs=1e-12)
 
 
+def test_scores_are_means_by_category_and_adversarial_ones_count_apart():
+  pytest.importorskip('nltk')
+  questions = [Question('?', 'cat', 4, []), Question('?', 'dog', 4, []), Question('?', '2022', 2, []),
+               Question('?', 'cat', 5, [])]
+  found = locomo.scored(questions, ['a cat', 'no', '2022', 'Not mentioned.'])
+  half = dict(f1=0.5, asked=2, error=pytest.approx(0.5 / 2 ** 0.5))
+  assert found['by_type'] == {'temporal': dict(f1=1, asked=1, error=0), 'single-hop': half,
+                              'adversarial': dict(f1=1, asked=1, error=0)}
+  assert found['f1'] == pytest.approx(2 / 3) and found['asked'] == 3
+  assert found['error'] == pytest.approx((2 / 9) ** 0.5 / 3 ** 0.5)
+  alone = locomo.scored(questions[3:], ['cat'])
+  assert (alone['f1'], alone['error'], alone['asked']) == (None, None, 0) and alone['by_type']['adversarial']['f1'] == 0
+  with pytest.raises(ValueError):
+    locomo.scored(questions, ['cat'])
+
+
 def test_without_the_stemmer_one_sentence_says_so(monkeypatch):
   real = builtins.__import__
   def refuse(name, *rest):
