@@ -112,6 +112,8 @@ def draw(rows: list[dict], title: str, chance: float = CHANCE) -> Figure:
     for name, low, high, label, shift in (('right', 'least', 'most', 'own memory', -0.1),
                                           ('swapped', 'swapped_least', 'swapped_most', "another's memory", 0.1)):
       held = [(i, row) for i, row in enumerate(rows) if row[name] is not None]
+      if not held:
+        continue
       spread = [[row[name] - row[low] for _, row in held], [row[high] - row[name] for _, row in held]]
       axes.errorbar([i + shift for i, _ in held], [row[name] for _, row in held], yerr=spread, fmt='o', capsize=3,
                     markersize=5, label=label)

@@ -34,6 +34,8 @@ DISTANCE = 'distance_to_ref_in_tokens'
 MORE_COLUMNS = (DISTANCE, 'context_length_in_tokens', 'context_length_in_letters', 'distance_to_ref_in_blocks',
                 'num_irrelevant_tokens', 'distance_to_ref_proportion_in_context')
 MAY_BE_EMPTY = ('topic',)
+# How one of four answers is chosen: by its letter, or by its text.
+BY = ('letter', 'text')
 ROLES = ('system', 'user', 'assistant')
 # What the versions call the same type.
 SAME = dict(revisit_reasons_behind_preference_updates='recalling_the_reasons_behind_previous_updates',
@@ -190,6 +192,33 @@ def _options(text, where):
     raise InputError(f"{where}: 'all_options' is no list of four texts that begin with (a), (b), (c) and (d): "
                      f'{text[:80]!r}.')
   return [option[2] for option in sorted(found, key=lambda option: option[1])]
+
+
+def transcript(turns: list[dict]) -> str:
+  """A chat as text, a turn a paragraph that opens with who speaks."""
+  return ''.join(f'{_opened(turn["role"], turn["content"])}\n' for turn in turns)
+
+
+def _opened(role: str, text: str) -> str:
+  name = f'{role.capitalize()}:'
+  # Turns of the published files may open so already.
+  return text if text.startswith(name) else f'{name} {text}'
+
+
+def answers(question: Question, by: str) -> list[tuple[str, str]]:
+  """What stands before each of the four answers, and the answer: its letter after all options, or its text.
+
+  Args: by: One of BY.
+  """
+  if by == 'text':
+    return [(f'{_opened("user", question.text)}\nAssistant:', f' {option}\n') for option in question.options]
+  before = f'{_opened("user", question.prompt)}\nAssistant: <final_answer>'
+  return [(before, f' ({letter})') for letter in LETTERS]
+
+
+def longest(question: Question) -> int:
+  """The rule that reads nothing but lengths: the longest option, the first of equals."""
+  return max(range(len(question.options)), key=lambda i: len(question.options[i]))
 
 
 def said(output: str) -> set[str]:

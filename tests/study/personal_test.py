@@ -57,5 +57,7 @@ def test_the_figure_has_points_for_own_and_swapped():
   figure = personal.draw(ROWS, 'persons')
   axes, = figure.axes
   own, swapped = (container.lines[0].get_ydata() for container in axes.containers)
+  alone, = personal.draw([ROWS[2]], 'a base').axes
+  assert len(alone.containers) == 1
   assert own == pytest.approx([0.8, 0.25, 0.9]) and swapped == pytest.approx([22 / 80, 0.25])
   assert figures.png(figure)[:4] == b'\x89PNG'

@@ -188,6 +188,26 @@ def test_any_bytes_are_read_or_refused(tmp_path, raw, which):
     pass
 
 
+def test_a_chat_is_told_turn_by_turn():
+  turns = [dict(role='system', content='Be kind.'), dict(role='user', content='User: Hi!\nTea?')]
+  assert personamem.transcript(turns) == 'System: Be kind.\nUser: Hi!\nTea?\n' and personamem.transcript([]) == ''
+
+
+def test_an_answer_is_a_letter_after_all_options_or_a_text(tmp_path):
+  question, = personamem.read(written(tmp_path)).questions
+  letters, texts = (personamem.answers(question, by) for by in personamem.BY)
+  assert [said for _, said in letters] == [' (a)', ' (b)', ' (c)', ' (d)']
+  before, = {before for before, _ in letters}
+  assert before.startswith('User: What, then?') and before.endswith('(d) Water \\d\nAssistant: <final_answer>')
+  assert texts[1] == ('User: What, then?\nAssistant:', ' Coffee\nit is\n') and len(texts) == 4
+
+
+def test_the_longest_option_is_a_rule_of_its_own(tmp_path):
+  question, = personamem.read(written(tmp_path)).questions
+  assert personamem.longest(question) == 0
+  assert personamem.longest(question._replace(options=['a', 'bcd', 'e', 'fgh'])) == 1
+
+
 @pytest.mark.parametrize('output, right', [
     ('(b)', True), ('I think (a). <final_answer> (b) </final_answer>', True), ('b', True), ('Answer: B.', True),
     ('(a) or (b)', False), ('<final_answer>(c)', False), ('', False), ('(b) <final_answer> (a)', False),
