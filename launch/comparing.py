@@ -50,16 +50,25 @@ def trained(run, built, seed: int, preemption, frozen=None):
   return done.state.params
 
 
+def runs(folder: pathlib.Path, names: Iterable[str], seeds: Iterable[int], page: str = 'answers.json') -> list[str]:
+  """Names of the runs of each arm that have a page; runs of other seeds may be of another config."""
+  each = [f'{name}-{seed}' for name in names for seed in seeds]
+  return [run for run in each if (folder / run / page).exists()]
+
+
 def pages(folder: pathlib.Path, names: Iterable[str], seeds: Iterable[int],
           page: str = 'answers.json') -> dict[str, list[dict]]:
-  """A page of the runs of each arm that have one; runs of other seeds may be of another config."""
-  paths = lambda name: (folder / f'{name}-{seed}' / page for seed in seeds)
-  return {name: [records.read_json(path) for path in paths(name) if path.exists()] for name in names}
+  """A page of the runs of each arm that have one."""
+  return {name: [records.read_json(folder / run / page) for run in runs(folder, [name], seeds, page)]
+          for name in names}
 
 
-def keep(folder: pathlib.Path, record: dict, text: str, figure) -> None:
-  """Writes table.json, table.txt and table.png."""
-  from latentmem.study import figures
+def keep(folder: pathlib.Path, record: dict, text: str, drawn: dict, made: list[str]) -> None:
+  """Writes table.json, table.txt, a PNG of each figure and report.html.
+
+  Args: drawn: {name: (caption, figure)}, the first named 'table'. made: The runs that it is of, by `runs`.
+  """
+  from latentmem.study import comparison
   records.write_json(folder / 'table.json', record)
   records.write_whole(folder / 'table.txt', text + '\n')
-  records.write_whole(folder / 'table.png', figures.png(figure))
+  comparison.write(folder, text, drawn, made)

@@ -4,8 +4,10 @@
 
 Each conversation is a person, whose turns train the arm's numbers; no question does. A question is answered by the
 likeliest of up to ten answers (`tasks.locomo.choices`): from the memory of its conversation, from that of another, by
-the base alone, and by the base behind the ten turns that BM25 finds. The base is a run of launch.train over text or a
-Hugging Face folder, whose tokens are the rows'. The same command goes on where it stopped.
+the base alone, and by the base behind the ten turns that BM25 finds. With --say=32 each of these also says an answer,
+of so many tokens at most, which LoCoMo's own metric scores (F1 of stemmed words, by category). The base is a run
+of launch.train over text or a Hugging Face folder, whose tokens are the rows'. The same command goes on where it
+stopped.
 """
 
 import functools
@@ -14,13 +16,14 @@ from absl import flags, logging
 
 from latentmem.base.errors import InputError
 from launch import comparing, parts, shell
-from launch.personalizing import arms, bases, comparison, told
+from launch.personalizing import arms, bases, comparison, saying, told
 
 _CONFIG = shell.define_config()
 _BASE = flags.DEFINE_string('base', None, 'Folder of the base that stays as it is.')
 _ARMS = flags.DEFINE_list('arms', ['lpm', 'prompt', 'none'], 'Arms, of lpm, lora, prompt, none.')
 _SEEDS = flags.DEFINE_integer('seeds', 1, 'Seeds of each arm, from the config\'s on.')
 _TURNS = flags.DEFINE_integer('turns', 10, 'Turns that BM25 finds for each question.')
+_SAY = flags.DEFINE_integer('say', 0, 'Tokens of the answers that are said and scored by their words; 0 for none.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/<config> where it is not given.')
 
 
@@ -41,13 +44,18 @@ def main():
   source = next(iter(built.values())).source
   # Whatever does not fit is told before anything is trained.
   told.check(source)
+  saying.check(source, _SAY.value)
   folder = comparing.begun(_WORKDIR.value)
-  one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, told)
+  say = _SAY.value
+  one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, told, say)
   if not comparing.all_done(folder, built, seeds, one):
     return
   alone = [comparison.kept(folder / f'turns-{turns}.json', base, source,
                            functools.partial(comparison.turns, base, source, turns)) for turns in (0, _TURNS.value)]
-  print(comparison.tell_of_conversations(folder, list(built), seeds, alone, base))
+  words = [comparison.kept(folder / f'said-{say}-turns-{turns}.json', base, source,
+                           functools.partial(comparison.spoken, base, source, turns, say))
+           for turns in (0, _TURNS.value) if say]
+  print(comparison.tell_of_conversations(folder, list(built), seeds, alone, base, words))
 
 
 if __name__ == '__main__':

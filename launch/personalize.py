@@ -3,8 +3,9 @@
   python -m launch.personalize --config=configs/personal.py:lpm --base=runs/base --arms=lpm,lora,prompt,none --seeds=3
 
 The base is a run of launch.train or a Hugging Face folder; a hash shows that it stays as it was. Every arm and seed is
-a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json and table.png lie
-above them, with what the base scores when it reads the history itself. The same command goes on where it stopped.
+a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json, table.png and
+report.html lie above them, with what the base scores when it reads the history itself, figures over its length, and the
+slots of the first run that has any. The same command goes on where it stopped.
 """
 
 import functools

@@ -2,9 +2,10 @@
 
   python -m launch.reason --config=configs/reason.py:prosqa --arms=none,pause,feedback,state --seeds=3 --workdir=runs/p
 
-Every arm and seed is a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json
-and table.png lie above them. The same command again goes on where it stopped. --knock_outs has arms that hold something
-from thought to thought (stream, state) answer once more without each part of it, and written only so long.
+Every arm and seed is a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json,
+table.png and report.html lie above them. The same command again goes on where it stopped. --knock_outs has arms that
+hold something from thought to thought (stream, state) answer once more without each part of it, and written only so
+long.
 """
 
 import pathlib
@@ -85,7 +86,8 @@ def tell(folder: pathlib.Path, names: list[str], seeds: range) -> None:
   rules = next(iter(found.values()))[0]['rules']
   text = '\n'.join([reasoning.table(rows, rules), *reasoning.knock_outs(knocked)])
   comparing.keep(folder, dict(rows=rows, rules=rules, runs=found, knock_outs=knocked), text,
-                 reasoning.draw(rows, rules, folder.name))
+                 dict(table=(reasoning.CAPTION, reasoning.draw(rows, rules, folder.name))),
+                 comparing.runs(folder, names, seeds))
   print(text)
 
 

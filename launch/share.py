@@ -5,7 +5,7 @@
 Arms: slots; halves (two agents each see a half of the scene, and write to one object of a bank); text, words of as many
 bits; none, trained with nothing that passes. Every arm and seed is a run folder like those of launch.train, with
 answers.json beside the rest: scores with a row's own slots, with those of another row, and with none. table.txt,
-table.json and table.png lie above them. The same command again goes on where it stopped.
+table.json, table.png and report.html lie above them. The same command again goes on where it stopped.
 """
 
 import pathlib
@@ -72,7 +72,8 @@ def tell(folder: pathlib.Path, names: list[str], seeds: range) -> None:
   found = comparing.pages(folder, names, seeds)
   rows = [sharing.summary(arm, runs) for arm, runs in found.items()]
   text = sharing.table(rows)
-  comparing.keep(folder, dict(rows=rows, runs=found), text, sharing.draw(rows, folder.name))
+  comparing.keep(folder, dict(rows=rows, runs=found), text,
+                 dict(table=(sharing.CAPTION, sharing.draw(rows, folder.name))), comparing.runs(folder, names, seeds))
   print(text)
 
 

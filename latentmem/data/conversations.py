@@ -128,6 +128,19 @@ class Conversations(source.Base):
     """Turns as a base reads them, in tokens."""
     return self.coder.encode(''.join(ends_line(f'{turn.date}\n{turn.speaker}: {spoken(turn)}') for turn in turns))
 
+  @functools.cached_property
+  def ends_V(self) -> np.ndarray:
+    """Whether each token ends what is said: the end of a line is in it, or the tokens say so."""
+    ends_V = np.zeros(self.vocab, bool)
+    ends_V[:self.coder.vocab] = ['\n' in piece for piece in self.coder.pieces(np.arange(self.coder.vocab))]
+    ends_V[list(self.coder.stops)] = True
+    return ends_V
+
+  def text_of(self, said_A: np.ndarray) -> str:
+    """What was said, on one line, without what ended it."""
+    said = [token for token in said_A.tolist() if 0 <= token < self.coder.vocab and token not in self.coder.stops]
+    return self.coder.decode(said).split('\n')[0].strip()
+
   def _row(self, person, before, said, whole=True):
     """The arrays of a row, and bytes_BT that each target stands for."""
     *read, begins = self.coder.encode(before).tolist()
@@ -135,17 +148,8 @@ class Conversations(source.Base):
     if whole and len(said_N) >= self.answer:
       raise InputError(f'The answer {said.strip()!r} has {len(said_N)} tokens, and there is room for '
                        f'{self.answer - 1}: answer={len(said_N) + 1} would do.')
-    read, said_N = read[-self.question:], said_N[:self.answer - 1]
-    first, length = 1 + self.question, self.asks.length
-    asked = slice(first, first + len(said_N))
-    row = dict(tokens_BT=np.full(length, NOTHING, np.int32), targets_BT=np.zeros(length, np.int32),
-               weights_BT=np.zeros(length, np.float32), reset_BT=np.arange(length) == 0,
-               position_BT=np.arange(length, dtype=np.int32), bytes_BT=np.zeros(length, np.int32))
+    row = laid([*read[-self.question:], begins], said_N[:self.answer - 1], bytes_N, self.question, self.answer)
     row['tokens_BT'][0] = self.vocab + person
-    row['tokens_BT'][1:1 + len(read)] = read
-    row['tokens_BT'][asked] = [begins, *said_N[:-1]]
-    row['targets_BT'][asked], row['weights_BT'][asked] = said_N, 1
-    row['bytes_BT'][asked] = 1 if bytes_N is None else bytes_N[:len(said_N)]
     return row
 
   def train(self, rows, length, align=1, seed=0, shard=0, shards=1, start=0):
@@ -170,6 +174,21 @@ class Conversations(source.Base):
   def _check(self, length):
     if length != self.asks.length:
       raise InputError(f'Rows of conversations have {self.asks.length} tokens, not {length}.')
+
+
+def laid(before: list[int], said_N: np.ndarray, bytes_N: np.ndarray | None, question: int, answer: int) -> dict:
+  """A row of nobody's: at most Q + 1 tokens that stand before, and N < A that are said, of so many bytes each."""
+  *read, begins = before
+  first, length = 1 + question, 1 + question + answer
+  asked = slice(first, first + len(said_N))
+  row = dict(tokens_BT=np.full(length, NOTHING, np.int32), targets_BT=np.zeros(length, np.int32),
+             weights_BT=np.zeros(length, np.float32), reset_BT=np.arange(length) == 0,
+             position_BT=np.arange(length, dtype=np.int32), bytes_BT=np.zeros(length, np.int32))
+  row['tokens_BT'][1:1 + len(read)] = read
+  row['tokens_BT'][asked] = [begins, *said_N[:-1]]
+  row['targets_BT'][asked], row['weights_BT'][asked] = said_N, 1
+  row['bytes_BT'][asked] = 1 if bytes_N is None else bytes_N[:len(said_N)]
+  return row
 
 
 def spoken(turn: locomo.Turn) -> str:

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import struct
+import urllib.parse
 
 from latentmem.study import figures
 from latentmem.study import passage as passages
@@ -38,6 +39,7 @@ td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 pre { font: .82rem/1.5 ui-monospace, "DejaVu Sans Mono", "Liberation Mono", Menlo, monospace; white-space: pre-wrap;
   overflow-wrap: anywhere; background: #f7f7f5; padding: .9rem 1.1rem; border-radius: 4px; margin: .6rem 0; }
 pre.sample { max-height: 34rem; overflow-y: auto; }
+pre.table { white-space: pre; overflow-x: auto; }
 pre.passage { background: none; padding: .4rem 0; display: none; line-height: 1.6; }
 .layers input { position: absolute; opacity: 0; }
 .layers label { display: inline-block; cursor: pointer; font-size: .85rem; padding: .1rem .7rem;
@@ -76,7 +78,35 @@ def render(*, name: str, config: dict, result: dict | None, drawn: dict, absent:
   parts.append('<h2>Result</h2>' + (_table(result) if result else '<p class="note">The run has not ended.</p>'))
   parts.append('<h2>Config</h2><details><summary>Every field, as config.json has it</summary>'
                f'<pre>{html.escape(json.dumps(config, indent=2))}</pre></details>')
-  return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(name)}</title>'
+  return _whole(name, parts)
+
+
+def compared(*, name: str, text: str, drawn: dict, slots: tuple[str, dict] | None, runs: list[str]) -> str:
+  """The page of a comparison: runs side by side.
+
+  Args:
+    name: Of the comparison.
+    text: Its table.
+    drawn: {figure: (caption, png bytes)}.
+    slots: A run with slots and their figures, drawn alike; None where no run has any.
+    runs: Folders beside the page whose own pages it leads to.
+  """
+  parts = [f'<h1>{html.escape(name)}</h1>', f'<pre class="table">{html.escape(text)}</pre>', '<h2>Figures</h2>',
+           *(_figure(each, *shown) for each, shown in drawn.items())]
+  if slots:
+    run, figures_of_slots = slots
+    parts += [f'<h2>Slots of {html.escape(run)}</h2>',
+              *(_figure(each, *shown) for each, shown in figures_of_slots.items())]
+  if runs:
+    # A folder's name may hold what a reference gives another meaning.
+    leads = ''.join(f'<li><a href="./{urllib.parse.quote(run)}/report.html">{html.escape(run)}</a></li>'
+                    for run in runs)
+    parts.append(f'<h2>Runs</h2><ul>{leads}</ul>')
+  return _whole(name, parts)
+
+
+def _whole(title: str, parts: list[str]) -> str:
+  return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
           '<meta name="viewport" content="width=device-width, initial-scale=1">'
           f'<style>{STYLE}</style></head><body>\n' + '\n'.join(parts) + '\n</body></html>\n')
 

@@ -10,6 +10,11 @@ SHARE, WHOLE = '{:.1%}', '{:,}'
 COLUMNS = dict(arm='{}', right=SHARE, least=SHARE, most=SHARE, swapped=SHARE, swapped_least=SHARE, swapped_most=SHARE,
                seeds='{}', numbers=WHOLE, shared=WHOLE, kv_bytes=WHOLE)
 
+CAPTION = ("Right answers of each arm with its own memory and with another's, and 95 % intervals; what reads a "
+           'text itself has no memory to swap.')
+CAPTION_OF_LENGTHS = ('Right answers, and bytes of keys and values that stand before a question, over the length of a '
+                      'history: of a base that reads it whole, and of memories, whose cost is the same at any length.')
+
 NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson), as if all seeds were one model
 swapped: the same questions with the memory of a person of another family; chance is 25 %
 numbers: trained for each person; shared: trained for all; kv_bytes: keys and values of what stands before a question'''
@@ -88,12 +93,14 @@ def by_length(rows: list[dict], title: str) -> Figure:
     right.plot(lengths, [row['kv_bytes'] for row in whole], 'o-', label='history is read')
     for i, row in enumerate([row for row in rows if 'history' not in row], 1):
       left.axhline(row['right'], color=f'C{i}', label=row['arm'])
-      right.axhline(row['kv_bytes'] or 1, color=f'C{i}', label=row['arm'])
+      # What puts nothing before a question has no place on a scale of powers.
+      if row['kv_bytes']:
+        right.axhline(row['kv_bytes'], color=f'C{i}', label=row['arm'])
     left.axhline(CHANCE, color='0.6', linestyle=':', label='chance')
     left.set(xscale='log', ylim=(0, 1), xlabel='tokens of history', ylabel='share of right answers', title=title)
     left.yaxis.set_major_formatter('{x:.0%}')
     right.set(xscale='log', yscale='log', xlabel='tokens of history', ylabel='bytes of keys and values')
-    left.legend(fontsize=7)
+    figure.legend(*left.get_legend_handles_labels(), loc='outside right upper', fontsize=8)
   return figure
 
 
@@ -105,6 +112,8 @@ def draw(rows: list[dict], title: str, chance: float = CHANCE) -> Figure:
     for name, low, high, label, shift in (('right', 'least', 'most', 'own memory', -0.1),
                                           ('swapped', 'swapped_least', 'swapped_most', "another's memory", 0.1)):
       held = [(i, row) for i, row in enumerate(rows) if row[name] is not None]
+      if not held:
+        continue
       spread = [[row[name] - row[low] for _, row in held], [row[high] - row[name] for _, row in held]]
       axes.errorbar([i + shift for i, _ in held], [row[name] for _, row in held], yerr=spread, fmt='o', capsize=3,
                     markersize=5, label=label)

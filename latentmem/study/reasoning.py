@@ -14,6 +14,8 @@ SHARE, COUNT, COST = '{:.1%}', '{:.1f}', '{:,.2f}'
 COLUMNS = dict(arm='{}', right=SHARE, least=SHARE, most=SHARE, seeds='{}', worst=SHARE, best=SHARE, said=COUNT,
                passes=COUNT, after=COST, whole=COST, ms=COST)
 
+CAPTION = 'Right answers over operations after the question, with 95 % intervals; dotted, rules without thoughts.'
+
 NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson), as if all seeds were one model
 worst, best: of seeds
 said: tokens; passes: those that wait for each other; after, whole: million operations, after the question and with it

@@ -34,16 +34,21 @@ def draw(run: records.Run, metrics: dict, shown: dict | None, told: dict | None 
   wanted = {name: (caption, lambda f=f: f(metrics)) for name, (f, caption) in figures.FIGURES.items()}
   wanted['passage'] = (passage.CAPTION, lambda: passage.heat_map(shown))
   wanted |= slots.wanted(told) if told else {}
+  drawn, absent = pictures(wanted)
+  for name, (_, image) in drawn.items():
+    run.write(f'figures/{name}.png', image)
+  return drawn, absent
+
+
+def pictures(wanted: dict) -> tuple[dict, dict]:
+  """{name: (caption, figure maker)} -> {name: (caption, png)} and {name: why it is absent}."""
   drawn, absent = {}, {}
   for name, (caption, make) in wanted.items():
     try:
       with figures.styled():
-        image = figures.png(make())
+        drawn[name] = (caption, figures.png(make()))
     except figures.Absent as reason:
       absent[name] = str(reason)
-      continue
-    drawn[name] = (caption, image)
-    run.write(f'figures/{name}.png', image)
   return drawn, absent
 
 

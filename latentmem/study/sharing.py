@@ -13,6 +13,9 @@ SENT = dict(own='own slots', shuffled="another row's", zeroed='none')
 SHARE = '{:.1%}'
 COLUMNS = dict(arm='{}', right=SHARE, least=SHARE, most=SHARE, seeds='{}', worst=SHARE, best=SHARE, shuffled=SHARE,
                zeroed=SHARE, chance=SHARE, bits='{:,}')
+CAPTION = ("Right answers of each arm, with a row's own slots, with another row's and with none; bars from the "
+           'worst to the best seed.')
+
 NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson), as if all seeds were one model
 worst, best: of seeds; shuffled: with the slots of another row; zeroed: with none; chance: whatever the rule
 bits: what passes from one model to the other, of a row'''

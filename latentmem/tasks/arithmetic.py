@@ -118,16 +118,9 @@ def _problems(path: str) -> list[chains.Problem]:
 
 def _problem(line: str, where: str) -> chains.Problem:
   record = files.json_of(line, where)
-  question, told = (_text(record, key, where) for key in ('question', 'answer'))
+  question, told = (files.need(record, key, str, where) for key in ('question', 'answer'))
   worked, mark, answer = told.rpartition('####')
   answer = answer.strip().replace(',', '')
   if not mark or not answer:
     raise InputError(f"{where}: 'answer' says nothing after ####.")
   return _tokens(question, re.findall(r'<<[^<>]*>>', worked), answer)
-
-
-def _text(record, key: str, where: str) -> str:
-  text = files.need(record, key, str, where)
-  if not text.isascii() and any('\ud800' <= letter <= '\udfff' for letter in text):
-    raise InputError(f'{where}, {key!r}: half a letter (a lone surrogate) cannot be written as bytes.')
-  return text

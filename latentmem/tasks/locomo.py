@@ -34,6 +34,10 @@ CATEGORIES = {1: 'multi-hop', 2: 'temporal', 3: 'open-domain', 4: 'single-hop', 
 REFUSALS = ('no information available', 'not mentioned')
 NOT_MENTIONED = 'Not mentioned in the conversation'
 WRONG_ANSWERS = 9
+# What the published files have; an unknown key that is nearly one of these is refused.
+RECORD_KEYS = ('sample_id', 'conversation', 'qa', 'observation', 'session_summary', 'event_summary')
+TURN_KEYS = ('speaker', 'dia_id', 'text', 'blip_caption', 'img_url', 'query', 're-download')
+QUESTION_KEYS = ('question', 'answer', 'adversarial_answer', 'category', 'evidence')
 
 
 class Turn(NamedTuple):
@@ -94,7 +98,15 @@ def read(path) -> list[Conversation]:
   found = sorted(place.glob('*.json')) if place.is_dir() else [place]
   if not found:
     raise InputError(f'No LoCoMo at {str(path)!r}: a .json file or a folder of them would do.')
-  return [conversation for file in found for conversation in _of_file(file)]
+  conversations, places = [], {}
+  for file in found:
+    for i, conversation in enumerate(_of_file(file)):
+      where = f'{file}, conversation {i}'
+      if conversation.name in places:
+        raise InputError(f"{where}: 'sample_id' is {conversation.name!r}, as in {places[conversation.name]}.")
+      places[conversation.name] = where
+      conversations.append(conversation)
+  return conversations
 
 
 def _of_file(file):
@@ -107,14 +119,22 @@ def _conversation(record, where):
   where = f'{where} ({name!r})'
   said = files.need(record, 'conversation', dict, where)
   speakers = tuple(files.need(said, key, str, where) for key in ('speaker_a', 'speaker_b'))
+  files.check_spelling(said, _conversation_keys(said), where)
   numbers = sorted(int(found[1]) for found in (re.fullmatch(r'session_([0-9]{1,6})', key) for key in said) if found)
   turns = [turn for number in numbers for turn in _session(said, f'session_{number}', where)]
   place = {turn.name: i for i, turn in enumerate(turns)}
   if not turns or len(place) < len(turns):
     raise InputError(f"{where} has {len(turns)} turns, {len(place)} of them with a 'dia_id' of their own.")
   asked = files.need(record, 'qa', list, where)
+  files.check_spelling(record, RECORD_KEYS, where)
   return Conversation(name, speakers, turns,
                       [_question(record, place, f'{where}, question {i}') for i, record in enumerate(asked)])
+
+
+def _conversation_keys(said):
+  """What stands in a conversation of as many sessions as its keys count, however they are spelt."""
+  numbers = {found[0] for found in (re.search('[0-9]{1,6}', key) for key in said) if found}
+  return ['speaker_a', 'speaker_b', *(f'session_{n}{end}' for n in sorted(numbers) for end in ('', '_date_time'))]
 
 
 def _session(said, key, where):
@@ -123,6 +143,7 @@ def _session(said, key, where):
     turn = f'{where}, {key}, turn {i}'
     name, speaker, text = (files.need(record, key, str, turn) for key in ('dia_id', 'speaker', 'text'))
     caption = files.need(record, 'blip_caption', str, turn) if 'blip_caption' in record else ''
+    files.check_spelling(record, TURN_KEYS, turn)
     yield Turn(name, date, speaker, text, caption)
 
 
@@ -132,9 +153,10 @@ def _question(record, place, where):
     raise InputError(f"{where}: 'category' is {category!r}; LoCoMo has {CATEGORIES}.")
   key = 'adversarial_answer' if category == 5 else 'answer'
   named = files.need(record, 'evidence', list, where)
-  names = [name for text in named for name in re.split(r'[;,\s]+', files.expect(text, str, f"{where}, 'evidence'"))]
-  return Question(files.need(record, 'question', str, where), str(files.need(record, key, (str, int, float), where)),
-                  category, [place[name] for name in dict.fromkeys(names) if name in place])
+  text, answer = files.need(record, 'question', str, where), files.need(record, key, (str, int, float), where)
+  files.check_spelling(record, QUESTION_KEYS, where)
+  names = [name for each in named for name in re.split(r'[;,\s]+', files.expect(each, str, f"{where}, 'evidence'"))]
+  return Question(text, str(answer), category, [place[name] for name in dict.fromkeys(names) if name in place])
 
 
 def score(output: str, question: Question) -> float:
@@ -145,6 +167,21 @@ def score(output: str, question: Question) -> float:
     parts = output.split(',')
     return float(np.mean([max(f1(part, wanted) for part in parts) for wanted in question.answer.split(',')]))
   return f1(output, question.answer.split(';')[0] if question.category == 3 else question.answer)
+
+
+def scored(questions: list[Question], outputs: list[str]) -> dict:
+  """The official metric of what was said to questions: `f1` of those that can be answered, and all `by_type`.
+
+  Each has its mean `f1` (of none: None), the standard `error` of that mean, and `asked`. Adversarial questions count in
+  their own category alone, as in most published numbers. Raises InputError as `score`.
+  """
+  by_type = collections.defaultdict(list)
+  for question, output in zip(questions, outputs, strict=True):
+    by_type[CATEGORIES[question.category]].append(score(output, question))
+  share = lambda values: dict(f1=float(np.mean(values)) if values else None, asked=len(values),
+                              error=float(np.std(values) / len(values) ** 0.5) if values else None)
+  whole = [value for kind, values in by_type.items() if kind != CATEGORIES[5] for value in values]
+  return share(whole) | dict(by_type={kind: share(by_type[kind]) for kind in CATEGORIES.values() if kind in by_type})
 
 
 def f1(output: str, answer: str) -> float:

@@ -22,13 +22,21 @@ import re
 from typing import NamedTuple
 import warnings
 
-from latentmem.base.errors import InputError
+from latentmem.base.errors import hint, InputError
 from latentmem.tasks import files
 
 VERSIONS = ('32k', '128k', '1M')
 LETTERS = 'abcd'
 COLUMNS = ('persona_id', 'question_id', 'question_type', 'topic', 'user_question_or_message', 'correct_answer',
            'all_options', 'shared_context_id', 'end_index_in_shared_context')
+DISTANCE = 'distance_to_ref_in_tokens'
+# The published files have these too; an unknown column that is nearly one of all is refused.
+MORE_COLUMNS = (DISTANCE, 'context_length_in_tokens', 'context_length_in_letters', 'distance_to_ref_in_blocks',
+                'num_irrelevant_tokens', 'distance_to_ref_proportion_in_context')
+MAY_BE_EMPTY = ('topic',)
+# How one of four answers is chosen: by its letter, or by its text.
+BY = ('letter', 'text')
+ROLES = ('system', 'user', 'assistant')
 # What the versions call the same type.
 SAME = dict(revisit_reasons_behind_preference_updates='recalling_the_reasons_behind_previous_updates',
             generalize_to_new_scenarios='generalizing_to_new_scenarios',
@@ -109,15 +117,16 @@ def _contexts(path):
 
 
 def _turn(record, where):
-  return {key: files.need(record, key, str, where) for key in ('role', 'content')}
+  turn = {key: files.need(record, key, str, where) for key in ('role', 'content')}
+  if turn['role'] not in ROLES:
+    raise InputError(f"{where}: 'role' is {turn['role']!r}{hint(turn['role'], ROLES)}; it takes {list(ROLES)}.")
+  return turn
 
 
 def _questions(path, contexts):
   try:
     rows = csv.DictReader(io.StringIO(files.text_of(path), newline=''), strict=True)
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-      raise InputError(f'{path} has no columns {missing}; it has {list(rows.fieldnames or ())}.')
+    _check_columns(list(rows.fieldnames or ()), path)
     found = [_question(row, contexts, f'{path}, question {i}') for i, row in enumerate(rows)]
   except csv.Error as e:
     raise InputError(f'{path} is not CSV: {e}.') from e
@@ -126,8 +135,24 @@ def _questions(path, contexts):
   return found
 
 
+def _check_columns(names, path):
+  missing = [name for name in COLUMNS if name not in names]
+  if missing:
+    unknown = [name for name in names if name not in COLUMNS + MORE_COLUMNS]
+    raise InputError(f'{path} has no columns {missing}{hint(missing[0], unknown)}; it has {names}.')
+  files.check_spelling(dict.fromkeys(names), COLUMNS + MORE_COLUMNS, str(path))
+  twice = sorted({name for name in names if names.count(name) > 1})
+  if twice:
+    raise InputError(f'{path} has the columns {twice} twice.')
+
+
 def _question(row, contexts, where):
+  if None in row:
+    raise InputError(f'{where} has {len(row[None])} cells more than there are columns.')
   given = {name: files.need(row, name, str, where) for name in COLUMNS}
+  for name, cell in given.items():
+    if not cell.strip() and name not in MAY_BE_EMPTY:
+      raise InputError(f'{where}: {name!r} is {cell!r}; it takes a text.')
   name, context, end = given['question_id'], given['shared_context_id'], given['end_index_in_shared_context']
   where = f'{where} ({name!r})'
   if context not in contexts:
@@ -141,12 +166,15 @@ def _question(row, contexts, where):
     raise InputError(f"{where}: 'correct_answer' is {given['correct_answer']!r}, not one of (a) to (d).")
   kind = SAME.get(given['question_type'], given['question_type'])
   return Question(name, given['persona_id'], kind, given['topic'], given['user_question_or_message'], options,
-                  LETTERS.index(letter), context, int(end), _number(row.get('distance_to_ref_in_tokens')))
+                  LETTERS.index(letter), context, int(end), _distance(row.get(DISTANCE), where))
 
 
-def _number(text) -> float | None:
-  found = re.fullmatch(r'\s*([0-9]{1,12}(?:\.[0-9]{0,9})?)\s*', text or '')
-  return float(found[1]) if found else None
+def _distance(text, where) -> float | None:
+  if text is None or not text.strip():
+    return None
+  if not re.fullmatch(r'\s*-?[0-9]{1,12}(?:\.[0-9]{0,9})?\s*', text):
+    raise InputError(f'{where}: {DISTANCE!r} is {text[:80]!r}, which is no number.')
+  return float(text)
 
 
 def _options(text, where):
@@ -164,6 +192,33 @@ def _options(text, where):
     raise InputError(f"{where}: 'all_options' is no list of four texts that begin with (a), (b), (c) and (d): "
                      f'{text[:80]!r}.')
   return [option[2] for option in sorted(found, key=lambda option: option[1])]
+
+
+def transcript(turns: list[dict]) -> str:
+  """A chat as text, a turn a paragraph that opens with who speaks."""
+  return ''.join(f'{_opened(turn["role"], turn["content"])}\n' for turn in turns)
+
+
+def _opened(role: str, text: str) -> str:
+  name = f'{role.capitalize()}:'
+  # Turns of the published files may open so already.
+  return text if text.startswith(name) else f'{name} {text}'
+
+
+def answers(question: Question, by: str) -> list[tuple[str, str]]:
+  """What stands before each of the four answers, and the answer: its letter after all options, or its text.
+
+  Args: by: One of BY.
+  """
+  if by == 'text':
+    return [(f'{_opened("user", question.text)}\nAssistant:', f' {option}\n') for option in question.options]
+  before = f'{_opened("user", question.prompt)}\nAssistant: <final_answer>'
+  return [(before, f' ({letter})') for letter in LETTERS]
+
+
+def longest(question: Question) -> int:
+  """The rule that reads nothing but lengths: the longest option, the first of equals."""
+  return max(range(len(question.options)), key=lambda i: len(question.options[i]))
 
 
 def said(output: str) -> set[str]:

@@ -9,19 +9,25 @@ from latentmem.base import records, sharding
 from latentmem.base.errors import InputError
 from latentmem.personal import counts
 from latentmem.personal.model import BASE
-from latentmem.study import figures, personal, report
+from latentmem.study import personal, report, said
 from latentmem.train import placement, results
 from launch import comparing, parts
-from launch.personalizing import looks, scores, told
+from launch.personalizing import looks, saying, scores, told
+
+SAID = 'said.json'
 
 
-def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores) -> bool:
+def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores, say: int = 0) -> bool:
   """Trains and scores one run, or goes on with it. False where it was asked to leave before its end.
 
-  Args: asks: Who asks the memories: the module `scores` asks generated persons, `told` about conversations.
+  Args:
+    asks: Who asks the memories: the module `scores` asks generated persons, `told` about conversations.
+    say: Tokens of the answers that are said to questions about conversations too; 0 for none.
   """
   run = results.begin(path, arm.config | dict(seed=seed), arm.source, parts.filled)
-  if (run.path / 'answers.json').exists():
+  has_chosen = (run.path / 'answers.json').exists()
+  has_said = not say or _longest(run.path / SAID) == say
+  if has_chosen and has_said:
     return True
   layout = arm.model.layout
   frozen = {BASE: jax.device_put(base.params, sharding.shardings(base.params, layout, arm.place.mesh))}
@@ -29,6 +35,20 @@ def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores) -> bo
   if params is None:
     return False
   params = jax.device_put(placement.whole(params), arm.place.everywhere)
+  if not has_chosen:
+    _choose(run, arm, params, frozen, base, asks)
+  if not has_said:
+    run.write(SAID, saying.own_and_swapped(arm, params, frozen, say) | dict(base=base.check()))
+  return True
+
+
+def _longest(path: pathlib.Path) -> int:
+  """Tokens that the answers of a page might have; 0 where there is none."""
+  return records.read_json(path)['longest'] if path.exists() else 0
+
+
+def _choose(run, arm, params, frozen, base, asks) -> None:
+  """Writes what a memory scores and looks like: answers.json last."""
   found = asks.own_and_swapped(arm, params, frozen)
   looks.write(run, arm, params, frozen, functools.partial(asks.spoken, arm.source), asks.examples(arm.source))
   report.write(run.path)
@@ -37,7 +57,6 @@ def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores) -> bo
   run.write('answers.json', dict(
       found, numbers=own, shared=shared, prompt=prompt, kv_bytes=counts.kv_bytes(base.fields, prompt),
       base=dict(before=base.fingerprint, after=base.check())))
-  return True
 
 
 def kept(path: pathlib.Path, base, source, score) -> dict:
@@ -74,28 +93,43 @@ def turns(base, source, count: int) -> dict:
   return found | dict(kv_bytes=counts.kv_bytes(base.fields, round(found['text'])))
 
 
+def spoken(base, source, count: int, longest: int) -> dict:
+  """Scores of what the base alone says behind so many turns that BM25 finds."""
+  print(f'The base answers behind {count} turns', flush=True)
+  return saying.with_text(base, source, count, longest)
+
+
 def tell(folder: pathlib.Path, names: list[str], seeds: range, whole: list[dict], base) -> str:
   """Writes the table of these runs in a folder, and of the base with histories, and returns its text."""
   found = _found(folder, names, seeds, base)
   rows = [personal.summary(name, runs) for name, runs in found.items()] + list(map(personal.of_history, whole))
   sizes = counts.at_sizes_of_qwen3()
   text = '\n'.join([personal.table(rows), personal.sizes(sizes)])
-  comparing.keep(folder, dict(rows=rows, runs=found, histories=whole, sizes=sizes,
-                              base=dict(folder=base.folder, fingerprint=base.fingerprint)), text,
-                 personal.draw(rows, folder.name))
+  drawn = dict(table=(personal.CAPTION, personal.draw(rows, folder.name)))
   if any(each['history'] for each in whole):
-    records.write_whole(folder / 'lengths.png', figures.png(personal.by_length(rows, folder.name)))
+    drawn['lengths'] = (personal.CAPTION_OF_LENGTHS, personal.by_length(rows, folder.name))
+  comparing.keep(folder, dict(rows=rows, runs=found, histories=whole, sizes=sizes,
+                              base=dict(folder=base.folder, fingerprint=base.fingerprint)), text, drawn,
+                 comparing.runs(folder, names, seeds))
   return text
 
 
-def tell_of_conversations(folder: pathlib.Path, names: list[str], seeds: range, alone: list[dict], base) -> str:
-  """Writes the table of these runs about conversations, and of the base alone, and returns its text."""
+def tell_of_conversations(folder: pathlib.Path, names: list[str], seeds: range, alone: list[dict], base,
+                          words: list[dict] = ()) -> str:
+  """Writes the table of these runs about conversations, and of the base alone, and returns its text.
+
+  Args: words: What the base alone says, as `spoken` gives it; where there is any, what memories say is told too.
+  """
   found = _found(folder, names, seeds, base)
   rows = [personal.summary(name, runs) for name, runs in found.items()]
-  rows += [personal.of_base(f'BM25, {each["turns"]} turns' if each['turns'] else 'question alone', each)
-           for each in alone]
+  named = lambda each: f'BM25, {each["turns"]} turns' if each['turns'] else 'question alone'
+  rows += [personal.of_base(named(each), each) for each in alone]
   text = personal.table(rows, told.notes(alone[0]))
-  comparing.keep(folder, dict(rows=rows, runs=found, alone=alone, base=dict(folder=base.folder,
-                                                                          fingerprint=base.fingerprint)),
-                 text, personal.draw(rows, folder.name, alone[0]['chance']))
+  record = dict(rows=rows, runs=found, alone=alone, base=dict(folder=base.folder, fingerprint=base.fingerprint))
+  drawn = dict(table=(personal.CAPTION, personal.draw(rows, folder.name, alone[0]['chance'])))
+  if words:
+    scored = said.together(comparing.pages(folder, names, seeds, SAID), {named(each): each for each in words})
+    record['said'], text = scored, '\n'.join([text, '', said.table(scored)])
+    drawn['said'] = (said.CAPTION, said.draw(scored, folder.name))
+  comparing.keep(folder, record, text, drawn, comparing.runs(folder, names, seeds))
   return text

@@ -1,6 +1,6 @@
-"""A base by itself, reading a text and then questions about it, each in one compiled program.
+"""A base by itself, reading a text and then questions about it, or answering them, each in one compiled program.
 
-B rows, T tokens.
+B rows, T tokens, A tokens of an answer at most, V vocabulary.
 """
 
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentmem import model as models
+from latentmem.base.spans import NOTHING
 from latentmem.model.interface import Base as Model
 from latentmem.train.state import batch_axes, fresh_carry
 
@@ -24,6 +25,7 @@ class Reader:
     self._axes = batch_axes(self.net, self.params)
     self._begin = jax.jit(lambda params: fresh_carry(self.net, params, 1))
     self._read, self._ask = jax.jit(self._reads), jax.jit(self._asks)
+    self._say = jax.jit(self._says, static_argnames='longest')
 
   def history(self, tokens_T):
     """The carry after a text, of one row."""
@@ -44,14 +46,55 @@ class Reader:
     nats_BT, predicted_BT = self._ask(self.params, carry, tokens_BT, filled(targets_BT))
     return np.asarray(nats_BT)[:rows], np.asarray(predicted_BT)[:rows]
 
+  def says(self, carry, tokens_BT, ends_V, longest: int):
+    """The likeliest answers to rows [person | question | where the answer begins], as `likeliest` gives them."""
+    tokens_BT = tokens_BT.copy()
+    tokens_BT[:, 0] = NOTHING
+    return np.asarray(self._say(self.params, carry, tokens_BT, ends_V, longest=longest))
+
   def _reads(self, params, carry, tokens_BT, mask_BT):
     carry, _ = self.net.apply(params, carry, tokens_BT, None, mask_BT)
     return carry
 
-  def _asks(self, params, carry, tokens_BT, targets_BT):
+  def _lent(self, params, carry, tokens_BT):
+    """Rows read behind a text, each with the same carry -> carry, logits_BTV."""
     lent = lambda a, axis: a if axis < 0 else jnp.repeat(a, len(tokens_BT), axis)
     carry = jax.tree.map(lent, carry, self._axes)
-    _, logits_BTV = self.net.apply(params, carry, jnp.maximum(tokens_BT, 0), None, tokens_BT >= 0)
+    return self.net.apply(params, carry, jnp.maximum(tokens_BT, 0), None, tokens_BT >= 0)
+
+  def _says(self, params, carry, tokens_BT, ends_V, longest):
+    carry, logits_BTV = self._lent(params, carry, tokens_BT)
+    go_on = lambda carry, tokens_B1, mask_B1: self.net.apply(params, carry, tokens_B1, None, mask_B1)
+    return likeliest(go_on, carry, logits_BTV[:, -1], ends_V, longest)
+
+  def _asks(self, params, carry, tokens_BT, targets_BT):
+    _, logits_BTV = self._lent(params, carry, tokens_BT)
     logits_BTV = logits_BTV.astype(jnp.float32)
     chosen_BT = jnp.take_along_axis(logits_BTV, targets_BT[..., None], -1)[..., 0]
     return jax.nn.logsumexp(logits_BTV, -1) - chosen_BT, jnp.argmax(logits_BTV, -1)
+
+
+def likeliest(go_on, carry, logits_BV, ends_V, longest: int):
+  """The likeliest tokens after each other, [B, A]: one of `ends_V` is the last of its row, NOTHING stands behind it.
+
+  Args:
+    go_on: (carry, tokens_B1, mask_B1) -> carry, logits_B1V.
+    logits_BV: Of the first token.
+    longest: A.
+  """
+  first_B = jnp.argmax(logits_BV, -1).astype(jnp.int32)
+  rows = len(first_B)
+
+  def going(loop):
+    a, _, _, going_B, _ = loop
+    return (a < longest) & jnp.any(going_B)
+
+  def body(loop):
+    a, carry, tokens_BA, going_B, next_B = loop
+    tokens_BA = tokens_BA.at[:, a].set(jnp.where(going_B, next_B, NOTHING))
+    going_B &= ~ends_V[next_B]
+    carry, logits_B1V = go_on(carry, next_B[:, None], going_B[:, None])
+    return a + 1, carry, tokens_BA, going_B, jnp.argmax(logits_B1V[:, 0], -1).astype(jnp.int32)
+
+  start = 0, carry, jnp.full((rows, longest), NOTHING, jnp.int32), jnp.ones(rows, bool), first_B
+  return jax.lax.while_loop(going, body, start)[2]

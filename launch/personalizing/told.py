@@ -33,6 +33,7 @@ class Asked(NamedTuple):
   text: str
   rows: list[dict]
   right: int
+  question: locomo.Question | None = None
 
 
 def questions(source, by: int = 0) -> list[Asked]:
@@ -42,7 +43,8 @@ def questions(source, by: int = 0) -> list[Asked]:
     for number, question in enumerate(conversation.questions):
       options, right = locomo.choices(conversation, number)
       rows = [source.option(u, question.text, option, (u + by) % source.people) for option in options]
-      out.append(Asked(u, locomo.CATEGORIES[question.category], question.text, rows, right))
+      out.append(Asked(u, locomo.CATEGORIES[question.category], question.text, rows, right,
+                       question))
   return out
 
 
@@ -77,9 +79,7 @@ def examples(source) -> dict[str, np.ndarray]:
 def with_text(base, source, turns: int) -> dict:
   """Scores of the base alone behind the turns that BM25 finds nearest to each question, in their order; 0 for none."""
   asked, longest = questions(source), max(map(len, _options(source)))
-  best = [conversation.ranking().best for conversation in source.read]
-  texts = [source.transcript([source.read[each.person].turns[i] for i in sorted(best[each.person](each.text)[:turns])])
-           for each in asked] if turns else [np.zeros(0, np.int32)] * len(asked)
+  texts = behind(source, asked, turns)
   read = reading.Reader(base, max(map(len, texts)), source.asks.length, longest, PIECE)
   nats = []
   for each, text_T in zip(asked, texts):
@@ -87,6 +87,13 @@ def with_text(base, source, turns: int) -> dict:
     nats_BT, _ = read.questions(read.history(text_T), batch['tokens_BT'], batch['targets_BT'])
     nats += (nats_BT * batch['weights_BT']).sum(1).tolist()
   return result(asked, nats) | dict(turns=turns, text=float(np.mean(list(map(len, texts)))))
+
+
+def behind(source, asked: list[Asked], turns: int) -> list[np.ndarray]:
+  """The turns that BM25 finds nearest to each question, in their order, in tokens; nothing for 0 turns."""
+  best = [conversation.ranking().best for conversation in source.read]
+  found = lambda each: sorted(best[each.person](each.text)[:turns]) if turns else []
+  return [source.transcript([source.read[each.person].turns[i] for i in found(each)]) for each in asked]
 
 
 def result(asked: list[Asked], nats: list[float]) -> dict:

@@ -81,6 +81,15 @@ def test_a_base_reads_turns_as_they_are_remembered(path):
                   '1 pm on 8 May, 2023\nBob: Lovely! [shows a cat on a mat]\n')
 
 
+def test_what_is_said_ends_with_its_line(path):
+  source = Conversations(path, words=300)
+  assert source.ends_V.shape == (300,) and np.flatnonzero(source.ends_V).tolist() == [ord('\n')]
+  said_A = np.array([*b' two cats.\n', NOTHING, NOTHING], np.int32)
+  assert source.text_of(said_A) == 'two cats.' and source.text_of(said_A[-2:]) == ''
+  # Numbers that stand for no word are not spoken.
+  assert source.text_of(np.array([299, ord('a')], np.int32)) == 'a'
+
+
 def test_what_it_is_decides_the_fingerprint(path, tmp_path):
   source = Conversations(path)
   (tmp_path / 'moved').mkdir()

@@ -86,6 +86,9 @@ def test_every_arm_is_a_run_and_the_table_has_them_all(told):
   table = json.loads((folder / 'table.json').read_text())
   assert [row['arm'] for row in table['rows']] == [*personal.kinds(), 'history 176']
   assert (folder / 'table.txt').read_text() == text + '\n' and (folder / 'table.png').stat().st_size > 1000
+  page = (folder / 'report.html').read_text()
+  assert 'Qwen3-8B' in page and 'Slots of lpm-0' in page and 'href="./none-0/report.html"' in page
+  assert page.count('data:image/png') == 2 + 3 and (folder / 'lengths.png').exists()
   assert 'Qwen3-8B' in text and 'recall_user_shared_facts' in text
   for kind in personal.kinds():
     answers = records.read_json(folder / f'{kind}-0' / 'answers.json')

@@ -22,7 +22,8 @@ def told(tmp_path_factory):
 
 def test_every_arm_is_a_run_and_the_table_has_them_all(told):
   folder, said = told
-  assert {p.name for p in folder.iterdir()} == {'cot-0', 'feedback-0', 'table.json', 'table.txt', 'table.png'}
+  assert {p.name for p in folder.iterdir()} == {'cot-0', 'feedback-0', 'table.json', 'table.txt', 'table.png',
+                                                'report.html'}
   table = json.loads((folder / 'table.json').read_text())
   assert [row['arm'] for row in table['rows']] == ['cot', 'feedback']
   assert all(records.read(folder / f'{arm}-0').result for arm in ('cot', 'feedback'))

@@ -27,7 +27,8 @@ def told(tmp_path_factory):
 @pytest.mark.slow
 def test_every_arm_is_a_run_and_the_table_has_them_all(told):
   folder, said = told
-  assert {p.name for p in folder.iterdir()} == {'halves-0', 'none-0', 'table.json', 'table.txt', 'table.png'}
+  assert {p.name for p in folder.iterdir()} == {'halves-0', 'none-0', 'table.json', 'table.txt', 'table.png',
+                                                'report.html'}
   rows = json.loads((folder / 'table.json').read_text())['rows']
   assert [row['arm'] for row in rows] == ['halves', 'none'] and (folder / 'table.txt').read_text() in said
   assert rows[1]['bits'] == 0 < rows[0]['bits'] and rows[1]['right'] == rows[1]['zeroed'] == rows[1]['shuffled']

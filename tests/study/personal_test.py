@@ -47,6 +47,9 @@ def test_lengths_are_those_of_histories_and_memories_are_lines():
   assert left.containers[0].lines[0].get_xdata().tolist() == right.lines[0].get_xdata().tolist() == [1024, 8192]
   assert right.lines[0].get_ydata().tolist() == [8192, 65536]
   assert [line.get_ydata()[0] for line in left.lines if line.get_label() in ('lpm', 'none')] == [0.8, 0.25]
+  assert [line.get_label() for line in right.lines] == ['history is read', 'lpm', 'none']
+  changed = personal.summary('lora', [run(10, 10) | dict(kv_bytes=0)])
+  assert len(personal.by_length([*ROWS, more, changed], 'persons').axes[1].lines) == 3
   assert figures.png(figure)[:4] == b'\x89PNG'
 
 
@@ -54,5 +57,7 @@ def test_the_figure_has_points_for_own_and_swapped():
   figure = personal.draw(ROWS, 'persons')
   axes, = figure.axes
   own, swapped = (container.lines[0].get_ydata() for container in axes.containers)
+  alone, = personal.draw([ROWS[2]], 'a base').axes
+  assert len(alone.containers) == 1
   assert own == pytest.approx([0.8, 0.25, 0.9]) and swapped == pytest.approx([22 / 80, 0.25])
   assert figures.png(figure)[:4] == b'\x89PNG'

@@ -27,10 +27,16 @@ def test_what_cannot_be_read_is_refused(tmp_path):
     files.text_of('a\0b')
 
 
-@pytest.mark.parametrize('text', ['', '{', '[1,]', '[' * 100_000, '1' * 5000])
+@pytest.mark.parametrize('text', ['', '{', '[1,]', '[' * 100_000, '1' * 5000, 'NaN', '[-Infinity]'])
 def test_what_is_no_json_is_refused(text):
   with pytest.raises(InputError, match='here is not JSON'):
     files.json_of(text, 'here')
+
+
+def test_a_key_that_stands_twice_is_refused():
+  with pytest.raises(InputError, match="here is not JSON: the key 'b' stands twice in one object"):
+    files.json_of('[{"a": {"b": 1, "b": 1}}]', 'here')
+  assert files.json_of('[{"a": 1}, {"a": 2}]', 'here') == [dict(a=1), dict(a=2)]
 
 
 def test_a_key_is_there_and_of_its_kind():
@@ -41,6 +47,17 @@ def test_a_key_is_there_and_of_its_kind():
     files.need(dict(a=True), 'a', int, 'here')
   with pytest.raises(InputError, match="here: this is a list, not a dict"):
     files.need([], 'a', int, 'here')
+  with pytest.raises(InputError, match="here, 'a': half a letter .a lone surrogate, character 2"):
+    files.need(dict(a='ab\ud800'), 'a', str, 'here')
+  assert files.need(dict(a='\U0001f600'), 'a', str, 'here') == '\U0001f600'
+
+
+def test_a_key_that_is_nearly_another_is_refused():
+  known = 'text', 'caption'
+  with pytest.raises(InputError, match="here has a key 'captoin' .did you mean 'caption'"):
+    files.check_spelling(dict(text=1, captoin=2), known, 'here')
+  for record in (dict(text=1), dict(text=1, caption=2, captoin=3), dict(text=1, whatever=2)):
+    files.check_spelling(record, known, 'here')
 
 
 @given(st.text())

@@ -74,10 +74,46 @@ def test_conversations_are_read_in_the_order_of_their_sessions(tmp_path):
     (('qa', 0, 'category'), 6, "question 0: 'category' is 6; LoCoMo has"),
     (('qa', 0, 'category'), '4', "question 0, 'category': this is a str, not a int"),
     (('qa', 0, 'evidence'), 'D1:1', "question 0, 'evidence': this is a str, not a list"),
-    (('qa', 0, 'evidence'), [3], "question 0, 'evidence': this is a int, not a str")])
+    (('qa', 0, 'evidence'), [3], "question 0, 'evidence': this is a int, not a str"),
+    (('qa', 0, 'question'), ['?'], "question 0, 'question': this is a list, not a str"),
+    (('qa', 0, 'question'), 'wh\udc00', "question 0, 'question': half a letter .a lone surrogate, character 2"),
+    (('conversation', 'session_1_date_time'), 8, "'session_1_date_time': this is a int, not a str"),
+    (('conversation', 'speaker_b'), 7, "'speaker_b': this is a int, not a str"),
+    (('conversation', 'session_1', 0, 'speaker'), [], "session_1, turn 0, 'speaker': this is a list, not a str"),
+    (('conversation', 'sesion_3'), [], "'conv-1'. has a key 'sesion_3' .did you mean 'session_3'"),
+    (('conversation', 'session_4_date_tiem'), '', "has a key 'session_4_date_tiem' .did you mean 'session_4_date_"),
+    (('conversation', 'session_1', 0, 'blip_captoin'), 'x', "turn 0 has a key 'blip_captoin' .did you mean 'blip_capt"),
+    (('qa', 0, 'adversarial_anwser'), 'x', "question 0 has a key 'adversarial_anwser' .did you mean 'adversarial_")])
 def test_what_is_malformed_is_named(tmp_path, path, value, message):
   with pytest.raises(InputError, match=message):
     locomo.read(written(tmp_path, changed(path, value)))
+
+
+def test_a_misspelt_key_is_named_with_what_was_meant(tmp_path):
+  for path in (('sample_id',), ('qa',), ('conversation',), ('conversation', 'speaker_a'), ('qa', 1, 'category'),
+               ('conversation', 'session_2_date_time'), ('conversation', 'session_2'),
+               ('conversation', 'session_1', 0, 'speaker'), ('conversation', 'session_1', 1, 'text'),
+               ('conversation', 'session_1', 1, 'blip_caption'), ('qa', 0, 'evidence'),
+               ('qa', 2, 'adversarial_answer')):
+    value = RECORD
+    for key in path:
+      value = value[key]
+    spelt = path[-1][:1] + path[-1][2:] if len(path[-1]) > 2 else path[-1] + 's'
+    record = changed(path, None)
+    inner = record
+    for key in path[:-1]:
+      inner = inner[key]
+    inner[spelt] = value
+    with pytest.raises(InputError, match=f"locomo.json, conversation 0.* {spelt!r}|.did you mean {spelt!r}") as told:
+      locomo.read(written(tmp_path, record))
+    assert 'did you mean' in str(told.value)
+
+
+def test_a_conversation_that_is_there_twice_is_refused(tmp_path):
+  (tmp_path / 'again.json').write_text(json.dumps([RECORD]))
+  written(tmp_path, RECORD)
+  with pytest.raises(InputError, match=r"locomo.json, conversation 0: 'sample_id' is 'conv-1', as in .*again.json"):
+    locomo.read(tmp_path)
 
 
 def test_what_is_no_list_or_not_there_is_refused(tmp_path):
@@ -91,28 +127,38 @@ def test_what_is_no_list_or_not_there_is_refused(tmp_path):
 
 
 PLACES = [('sample_id',), ('qa',), ('qa', 0), ('qa', 1, 'answer'), ('qa', 0, 'evidence'), ('qa', 0, 'category'),
+          ('qa', 0, 'question'), ('qa', 2, 'adversarial_answer'), ('qa', 1, 'evidence', 0),
           ('conversation',), ('conversation', 'session_1'), ('conversation', 'session_2', 0),
-          ('conversation', 'speaker_a'), ('conversation', 'session_1', 0, 'dia_id'),
-          ('conversation', 'session_1_date_time')]
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3))
+          ('conversation', 'speaker_a'), ('conversation', 'speaker_b'), ('conversation', 'session_1_date_time'),
+          *(('conversation', 'session_1', 1, key) for key in ('dia_id', 'speaker', 'text', 'blip_caption'))]
+# Halves of letters too, which JSON can hold and no file of text.
+TEXT = st.text(st.characters(), max_size=9) | st.text(st.characters(categories=['Cs']), max_size=2)
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ
-@given(place=st.sampled_from(PLACES), value=JSON, torn=st.integers(0, 1500) | st.none())
-def test_any_file_is_read_or_refused(tmp_path, place, value, torn):
+@given(place=st.sampled_from(PLACES), value=JSON, key=TEXT | st.none(), torn=st.integers(0, 1500) | st.none())
+def test_any_file_is_read_or_refused(tmp_path, place, value, key, torn):
+  """A value is another one, under its own key or another, and the file may end anywhere."""
   path = tmp_path / 'fuzz.json'
   record = changed(place, 0)
   inner = record
-  for key in place[:-1]:
-    inner = inner[key]
-  inner[place[-1]] = value
+  for step in place[:-1]:
+    inner = inner[step]
+  if key is not None and isinstance(inner, dict):
+    del inner[place[-1]]
+    inner[key] = value
+  else:
+    inner[place[-1]] = value
   path.write_text(json.dumps([record])[:torn])
   try:
     for conversation in locomo.read(path):
       locomo.evidence_recall([conversation])
       [locomo.choices(conversation, i) for i in range(len(conversation.questions))]
+      [text.encode() for turn in conversation.turns for text in turn]
+      [text.encode() for question in conversation.questions for text in (question.text, question.answer)]
   except InputError as e:
     assert str(path) in str(e)
 
@@ -141,6 +187,22 @@ def test_any_bytes_are_read_or_refused(tmp_path, raw):
 def test_the_official_metric_by_hand(output, answer, category, want):
   pytest.importorskip('nltk')
   assert locomo.score(output, Question('?', answer, category, [])) == pytest.approx(want, abs=1e-12)
+
+
+def test_scores_are_means_by_category_and_adversarial_ones_count_apart():
+  pytest.importorskip('nltk')
+  questions = [Question('?', 'cat', 4, []), Question('?', 'dog', 4, []), Question('?', '2022', 2, []),
+               Question('?', 'cat', 5, [])]
+  found = locomo.scored(questions, ['a cat', 'no', '2022', 'Not mentioned.'])
+  half = dict(f1=0.5, asked=2, error=pytest.approx(0.5 / 2 ** 0.5))
+  assert found['by_type'] == {'temporal': dict(f1=1, asked=1, error=0), 'single-hop': half,
+                              'adversarial': dict(f1=1, asked=1, error=0)}
+  assert found['f1'] == pytest.approx(2 / 3) and found['asked'] == 3
+  assert found['error'] == pytest.approx((2 / 9) ** 0.5 / 3 ** 0.5)
+  alone = locomo.scored(questions[3:], ['cat'])
+  assert (alone['f1'], alone['error'], alone['asked']) == (None, None, 0) and alone['by_type']['adversarial']['f1'] == 0
+  with pytest.raises(ValueError):
+    locomo.scored(questions, ['cat'])
 
 
 def test_without_the_stemmer_one_sentence_says_so(monkeypatch):

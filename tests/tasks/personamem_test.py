@@ -9,6 +9,7 @@ import pytest
 
 from latentmem.base.errors import InputError
 from latentmem.tasks import personamem
+from tests.tasks.locomo_test import JSON, TEXT
 
 OPTIONS = ["(a) It's tea, then.", '(b) Coffee\nit is', '(c) "Milk"', '(d) Water \\d']
 ROW = dict(persona_id='3', question_id='q1', question_type='suggest_new_ideas', topic='drinks',
@@ -57,6 +58,9 @@ def test_options_may_stand_in_any_order(tmp_path):
     (dict(end_index_in_shared_context='-1'), "'end_index_in_shared_context' is '-1'"),
     (dict(correct_answer='(e)'), r"'correct_answer' is '\(e\)', not one of"),
     (dict(correct_answer=''), "'correct_answer' is ''"),
+    (dict(persona_id=''), "question 0: 'persona_id' is ''; it takes a text"),
+    (dict(user_question_or_message=' '), "question 0: 'user_question_or_message' is ' '"),
+    (dict(distance_to_ref_in_tokens='far'), r"\('q1'\): 'distance_to_ref_in_tokens' is 'far', which is no number"),
     (dict(all_options='[1, 2'), "'all_options' is no list of four texts"),
     (dict(all_options=repr(OPTIONS[:3])), "'all_options' is no list of four texts"),
     (dict(all_options=repr([*OPTIONS[:3], '(a) twice'])), "'all_options' is no list of four texts"),
@@ -81,6 +85,10 @@ def test_options_are_a_literal_and_never_run(tmp_path):
     (['{"c1": 3}'], "line 1, context 'c1': this is a int, not a list"),
     (['{"c0": []}', '{"c1": [{"role": "user"}]}'], "line 2, context 'c1', turn 0 has no 'content'"),
     (['{"c1": [{"role": 1, "content": ""}]}'], "line 1, context 'c1', turn 0, 'role': this is a int"),
+    (['{"c1": [{"role": "user", "contnet": ""}]}'], "turn 0 has no 'content' .did you mean 'contnet'"),
+    (['{"c1": [{"role": "user", "content": "a\\ud800"}]}'], "turn 0, 'content': half a letter .*, character 1"),
+    (['{"c1": [{"role": "asistant", "content": ""}]}'], "'role' is 'asistant' .did you mean 'assistant'"),
+    (['{"c1": [], "c1": []}'], "line 1 is not JSON: the key 'c1' stands twice"),
     (['{"c1": []}', '{"c1": []}'], "line 2: the context 'c1' is there twice")])
 def test_a_malformed_context_is_named(tmp_path, lines, message):
   with pytest.raises(InputError, match=message):
@@ -91,8 +99,21 @@ def test_missing_columns_cells_files_and_versions_are_named(tmp_path):
   columns = [name for name in ROW if name != 'topic']
   with pytest.raises(InputError, match=r"has no columns \['topic'\]"):
     personamem.read(written(tmp_path, {name: ROW[name] for name in columns}, columns=columns))
+  renamed = lambda old, new: [new if name == old else name for name in ROW]
+  for old, new, said in (
+      ('persona_id', 'person_id', r"no columns \['persona_id'\] .did you mean 'person_id'"),
+      ('distance_to_ref_in_tokens', 'distance_to_ref_tokens', "'distance_to_ref_tokens' .did you mean 'distance_")):
+    columns = renamed(old, new)
+    with pytest.raises(InputError, match=said):
+      personamem.read(written(tmp_path, dict(zip(columns, ROW.values())), columns=columns))
   written(tmp_path)
   path = tmp_path / 'questions_32k.csv'
+  path.write_text(','.join([*ROW, 'topic']) + '\n')
+  with pytest.raises(InputError, match=r"has the columns \['topic'\] twice"):
+    personamem.read(tmp_path)
+  path.write_text(','.join(ROW) + '\n' + ',' * (len(ROW) + 1) + '\n')
+  with pytest.raises(InputError, match='question 0 has 2 cells more than there are columns'):
+    personamem.read(tmp_path)
   path.write_text(','.join(ROW) + '\n3,q1\n')
   with pytest.raises(InputError, match="question 0, 'question_type': this is a NoneType, not a str"):
     personamem.read(tmp_path)
@@ -124,6 +145,39 @@ def test_any_questions_are_read_or_refused(tmp_path, name, value, torn):
 
 
 @FUZZ
+@given(old=st.sampled_from(personamem.COLUMNS), new=st.text(max_size=40))
+def test_any_columns_are_read_or_refused(tmp_path, old, new):
+  columns = [new if name == old else name for name in ROW]
+  try:
+    written(tmp_path, dict(zip(columns, ROW.values())), columns=columns)
+  except UnicodeEncodeError:
+    return
+  try:
+    personamem.read(tmp_path)
+  except InputError as e:
+    assert str(tmp_path / 'questions_32k.csv') in str(e)
+
+
+@FUZZ
+@given(place=st.sampled_from([('c1',), ('c1', 0), ('c1', 1, 'role'), ('c1', 1, 'content')]), value=JSON,
+       key=TEXT | st.none(), torn=st.integers(0, 300) | st.none())
+def test_any_contexts_are_read_or_refused(tmp_path, place, value, key, torn):
+  inner = whole = dict(c1=[dict(turn) for turn in TURNS])
+  for step in place[:-1]:
+    inner = inner[step]
+  if key is not None and isinstance(inner, dict):
+    del inner[place[-1]]
+    inner[key] = value
+  else:
+    inner[place[-1]] = value
+  try:
+    for turn in personamem.read(written(tmp_path, lines=[json.dumps(whole)[:torn]])).contexts['c1']:
+      assert turn['role'] in personamem.ROLES and turn['content'].encode() is not None
+  except InputError as e:
+    assert str(tmp_path) in str(e)
+
+
+@FUZZ
 @given(raw=st.binary(max_size=60), which=st.sampled_from(['questions_32k.csv', 'shared_contexts_32k.jsonl']))
 def test_any_bytes_are_read_or_refused(tmp_path, raw, which):
   path = written(tmp_path) / which
@@ -132,6 +186,26 @@ def test_any_bytes_are_read_or_refused(tmp_path, raw, which):
     personamem.read(tmp_path)
   except InputError:
     pass
+
+
+def test_a_chat_is_told_turn_by_turn():
+  turns = [dict(role='system', content='Be kind.'), dict(role='user', content='User: Hi!\nTea?')]
+  assert personamem.transcript(turns) == 'System: Be kind.\nUser: Hi!\nTea?\n' and personamem.transcript([]) == ''
+
+
+def test_an_answer_is_a_letter_after_all_options_or_a_text(tmp_path):
+  question, = personamem.read(written(tmp_path)).questions
+  letters, texts = (personamem.answers(question, by) for by in personamem.BY)
+  assert [said for _, said in letters] == [' (a)', ' (b)', ' (c)', ' (d)']
+  before, = {before for before, _ in letters}
+  assert before.startswith('User: What, then?') and before.endswith('(d) Water \\d\nAssistant: <final_answer>')
+  assert texts[1] == ('User: What, then?\nAssistant:', ' Coffee\nit is\n') and len(texts) == 4
+
+
+def test_the_longest_option_is_a_rule_of_its_own(tmp_path):
+  question, = personamem.read(written(tmp_path)).questions
+  assert personamem.longest(question) == 0
+  assert personamem.longest(question._replace(options=['a', 'bcd', 'e', 'fgh'])) == 1
 
 
 @pytest.mark.parametrize('output, right', [

@@ -3,11 +3,12 @@
 import dataclasses
 import functools
 import hashlib
+import pathlib
 from typing import ClassVar
 
 import numpy as np
 
-from latentmem.data.tokens import interface
+from latentmem.data.tokens import chat, interface
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Huggingface(interface.Base):
   @property
   def vocab(self):
     return max(self.model.get_vocab(with_added_tokens=True).values()) + 1
+
+  @functools.cached_property
+  def stops(self):
+    return chat.stops(pathlib.Path(self.file).parent, self)
 
   @functools.cached_property
   def fingerprint(self):

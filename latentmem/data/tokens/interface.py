@@ -34,6 +34,11 @@ class Base:
     """Hash of all that decides how text is written."""
     raise NotImplementedError
 
+  @property
+  def stops(self) -> frozenset[int]:
+    """Ids that end what a model says, where what lies beside the tokens tells them."""
+    return frozenset()
+
   def encode_sized(self, text: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Ids, and the bytes of the text (UTF-8) that each stands for, which add up to the text; None where all are 1."""
     raise NotImplementedError

@@ -30,6 +30,15 @@ def test_a_folder_will_do(path):
   assert tokens.make('huggingface', path=str(path.parent)).vocab == tokens.make('huggingface', path=str(path)).vocab
 
 
+def test_what_ends_a_turn_is_told_by_what_lies_beside(path, tmp_path):
+  coder = tokens.make('huggingface', path=str(path))
+  assert coder.stops == frozenset()
+  (tmp_path / 'tokenizer.json').write_bytes(path.read_bytes())
+  (tmp_path / 'tokenizer_config.json').write_text(json.dumps(dict(eos_token='<s>')))
+  for there in (tmp_path, tmp_path / 'tokenizer.json'):
+    assert tokens.make('huggingface', path=str(there)).stops == {coder.model.token_to_id('<s>')}
+
+
 def test_bytes_are_the_texts_own(path):
   coder = tokens.make('huggingface', path=str(path))
   for text in ('the quick café 漢字 🙂!', 'a', ''):
