@@ -7,6 +7,10 @@
 In training a share of the questions may be open: without options, and answered in words, of which each is asked for;
 and a share may be spelled: the words of the right option, and its letter behind them. A letter is two steps away from
 the history, what the words tell and which option has them: open questions teach the first, spelled ones the second.
+Drilled, a list of options is asked for more than one letter: a spelled answer goes on with the other options and their
+letters, and behind a question stand others with the same options, which are not told again:
+
+  <question> ... (a) ... (d) ... <answer> (c) <question> ... (a) (b) (c) (d) <answer> (b)
 
 Every example is another person's, so nothing can be remembered from one to the next: only what stands in the row tells
 the answers. Questions of a row are about different groups of facts, so the answers in it do not tell each other either.
@@ -16,6 +20,7 @@ What is behind the last answer is filled with <none>, weight 0.
 from collections.abc import Sequence
 import dataclasses
 import functools
+import zlib
 
 import numpy as np
 
@@ -29,7 +34,7 @@ FAMILIES = 2 ** 32
 EVIDENCE, SHORTEST = 72, 12
 SHORTEST_PART = 2 * EVIDENCE
 # How a question is answered.
-LETTER, OPEN, SPELLED = 'letter', 'open', 'spelled'
+LETTER, OPEN, SPELLED, AGAIN = 'letter', 'open', 'spelled', 'again'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +48,7 @@ class PersonaContext(asks_persons.AsksPersons):
     history_weight: Weight in training of each token of the history but its first; 0 asks for the letters alone.
     open: Share of training questions that are open, of those types that can be.
     spelled: Share of training questions that are spelled, of those that are not open.
+    drilled: Whether spelled answers and questions in training are drilled.
     dense: Whether training rows are filled with questions, about any facts, some of them twice.
     parts: Training rows are one person, or 2, 4, ... up to so many of whom little is told, as often; a half or
       more of what is theirs asks about that. Options that nobody mentioned are easy to rule out, so that what is told
@@ -55,6 +61,7 @@ class PersonaContext(asks_persons.AsksPersons):
   history_weight: float = 0.0
   open: float = 0.0
   spelled: float = 0.0
+  drilled: bool = False
   dense: bool = False
   parts: int = 1
 
@@ -112,7 +119,7 @@ class PersonaContext(asks_persons.AsksPersons):
       questions = iter(functools.partial(persona_questions.draw, person, draws, kinds=self.types), None)
     else:
       questions = persona_questions.apart(person, self.questions, draws, self.types)
-    return self._row(person.history(history), questions, draws, self.length, training)
+    return self._row(person, person.history(history), questions, draws, self.length, training)
 
   def _short(self, rng, length: int) -> interface.Example:
     """A person of whom only what answers a few questions is told, in any share of half the row."""
@@ -127,7 +134,7 @@ class PersonaContext(asks_persons.AsksPersons):
         break
       least, keys, groups = needed, more, groups | {question.group}
     told = person.history(max(least, int(enough)), keys)
-    return self._row(told, self._about(person, groups, told.where.keys(), draws), draws, length, training=True)
+    return self._row(person, told, self._about(person, groups, told.where.keys(), draws), draws, length, training=True)
 
   def _about(self, person, groups, known, draws):
     """Questions about these groups without end, all of which what is known answers."""
@@ -138,21 +145,40 @@ class PersonaContext(asks_persons.AsksPersons):
       if known >= set(question.evidence):
         yield question
 
-  def _row(self, told, questions, draws, length, training):
+  def _row(self, person, told, questions, draws, length, training):
     """A history and as many of the questions as have room."""
-    room = length + 1 - len(told.tokens_T)
-    asked, forms = zip(*self._asked(questions, draws, room, training))
+    room, again = length + 1 - len(told.tokens_T), lambda question: ()
+    if training and self.drilled:
+      again = lambda question: self._again(person, question, told.where.keys(), draws)
+    asked, forms = zip(*self._asked(questions, again, draws, room, training))
     return self.example(told, asked, self.history_weight if training else 0.0, forms, length)
 
-  def _asked(self, questions, draws, room, training):
+  def _asked(self, questions, again, draws, room, training):
     """Questions that have room, and the form of each: a letter alone where the words have none."""
     for question in questions:
       form = self._form(question, draws) if training else LETTER
-      form = form if _cost(question, form) <= room else LETTER
-      room -= _cost(question, form)
+      form = form if self._cost(question, form) <= room else LETTER
+      room -= self._cost(question, form)
       if room < 0:
         return
       yield question, form
+      for other in again(question) if form == LETTER else ():
+        room -= self._cost(other, AGAIN)
+        if room < 0:
+          return
+        yield other, AGAIN
+
+  def _again(self, person, question, known, draws):
+    """Other questions about the same group that what is known answers, with the same options in the same order."""
+    group = next(group for group in person.groups() if group.name == question.group)
+    kinds = [kind for kind, other in persona_questions.subjects(person, kinds=self.types) if other.name == group.name]
+    asked = {(question.kind, question.evidence)}
+    for _ in range(2 * person_facts.MEMBERS):
+      other = persona_questions.ask(person, group, draws.pick(kinds), draws)
+      about = (other.kind, other.evidence)
+      if about not in asked and sorted(other.options) == sorted(question.options) and known >= set(other.evidence):
+        asked.add(about)
+        yield other._replace(options=question.options, right=question.options.index(other.options[other.right]))
 
   def _form(self, question, draws):
     if self.open and question.kind in persona_questions.OPEN and draws.uniform() < self.open:
@@ -166,7 +192,7 @@ class PersonaContext(asks_persons.AsksPersons):
     Raises InputError where it does not fit.
     """
     length = length or self.length
-    exchanges = list(map(_exchange, asked, forms or [LETTER] * len(asked)))
+    exchanges = list(map(self._exchange, asked, forms or [LETTER] * len(asked)))
     told, said = len(history.tokens_T), [token for ask, answer in exchanges for token in (*ask, *answer)]
     if told + len(said) > length + 1:
       raise InputError(f'A history of {told} tokens and questions of {len(said)} do not fit a row of {length}.')
@@ -184,15 +210,25 @@ class PersonaContext(asks_persons.AsksPersons):
     row_T[told + len(said) - 1] = words.NUMBER[words.NONE]
     return interface.Example(row_T[:-1], targets_T, weights_T)
 
+  def _exchange(self, question: persona_questions.Question, form: str) -> tuple[list[int], list[int]]:
+    """What is asked, and what is answered."""
+    told = question.options[question.right]
+    if form == OPEN:
+      return question.open, told
+    if form == AGAIN:
+      return [*question.open[:-1], *persona_questions.LETTERS, question.open[-1]], [question.letter]
+    if form == LETTER:
+      return question.tokens, [question.letter]
+    spell = lambda i: [*question.options[i], persona_questions.LETTERS[i]]
+    others = sorted({*range(len(question.options))} - {question.right}, key=lambda i: _lot(question.options[i]))
+    spelt = (question.right, *others) if self.drilled else (question.right,)
+    return question.tokens, [token for i in spelt for token in spell(i)]
 
-def _exchange(question: persona_questions.Question, form: str) -> tuple[list[int], list[int]]:
-  """What is asked, and what is answered."""
-  told = question.options[question.right]
-  if form == OPEN:
-    return question.open, told
-  return question.tokens, [*told, question.letter] if form == SPELLED else [question.letter]
+  def _cost(self, question, form):
+    """Tokens of what is asked and of what is answered."""
+    return sum(map(len, self._exchange(question, form)))
 
 
-def _cost(question, form):
-  """Tokens of what is asked and of what is answered."""
-  return sum(map(len, _exchange(question, form)))
+def _lot(option: list[int]) -> int:
+  """Puts options into an order that says nothing of their letters."""
+  return zlib.crc32(np.asarray(option, np.int32).tobytes())

@@ -110,6 +110,45 @@ def test_spelled_questions_are_answered_in_words_and_by_the_letter_behind_them()
   assert task.draw(np.random.default_rng(0)).weights_T.sum() == 5
 
 
+@pytest.mark.parametrize('parts', [1, 4])
+def test_drilled_questions_ask_for_more_letters_of_the_same_options(parts):
+  task, again = tasks.make('persona_context', questions=4, dense=True, parts=parts, drilled=True), 0
+  for i in range(12):
+    for tokens_T, targets_T, weights_T in task.documents_at(np.random.default_rng(i), i):
+      letters = iter(targets_T[weights_T > 0])
+      history, *asked = words.spoken(tokens_T).split(' <question> ')
+      for text in asked:
+        question, *listed = text.split(' <answer>')[0].split(' (')
+        if listed[0] == 'a)':
+          again += 1
+          assert listed == ['a)', 'b)', 'c)', 'd)'] and question not in before
+        else:
+          options, before = [option[3:] for option in listed], []
+        before.append(question)
+        if letter := next(letters, None):
+          assert persona_reader.answer(history, question, options) == words.LETTERS.index(words.WORDS[letter])
+  assert again > 20
+  assert task.draw(np.random.default_rng(0)).weights_T.sum() == 4
+
+
+def test_drilled_answers_spell_every_option_the_right_one_first():
+  task = tasks.make('persona_context', questions=5, spelled=1.0, drilled=True)
+  closed, rows = tasks.make('persona_context', questions=5), []
+  for i in range(10):
+    tokens_T, targets_T, weights_T = task.draw_at(np.random.default_rng(i), i)
+    said = words.spoken(targets_T[weights_T > 0])
+    _, asked = parted(closed.draw_at(np.random.default_rng(i), i))
+    # The row has room for few questions that are spelled so; the others are asked for a letter.
+    for _, options, right in asked[:2]:
+      spelt = sorted(f'{option} {letter} ' for option, letter in zip(options, words.LETTERS))
+      told, said = (said + ' ')[:sum(map(len, spelt))], (said + ' ')[sum(map(len, spelt)):].rstrip()
+      assert told.startswith(f'{options[right]} {words.LETTERS[right]}')
+      parts = [part + ') ' for part in told.split(') ')[:-1]]
+      assert sorted(parts) == spelt
+      rows.append([words.LETTERS.index(part.split()[-1]) for part in parts])
+  assert len({tuple(row) for row in rows}) > 12
+
+
 def test_a_row_with_room_for_a_letter_alone_asks_for_it():
   fields = dict(history=400, preferences=1, evolutions=1, ideas=1, attributes=1, questions=1)
   task, fewest = tasks.make('persona_context', spelled=1.0, dense=True, **fields), 9
