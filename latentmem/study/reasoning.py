@@ -73,11 +73,12 @@ def draw(rows: list[dict], rules: dict[str, float], title: str) -> Figure:
   with figures.styled():
     figure = Figure(figsize=(6.4, 4.0), layout='constrained')
     axes = figure.subplots()
-    for row in rows:
+    for i, row in enumerate(sorted(rows, key=lambda row: row['after'])):
       spread = [[row['right'] - row['least']], [row['most'] - row['right']]]
       point = axes.errorbar(row['after'], row['right'], yerr=spread, fmt='o', capsize=3, markersize=5)
-      axes.annotate(row['arm'], (row['after'], row['right']), xytext=(6, 4), textcoords='offset points',
-                    color=point[0].get_color())
+      # Names of neighbours would lie on one another.
+      axes.annotate(row['arm'], (row['after'], row['right']), xytext=(6, -12 if i % 2 else 4),
+                    textcoords='offset points', color=point[0].get_color())
     for name, score in rules.items():
       axes.axhline(score, color='0.6', linewidth=1, linestyle=':')
       axes.annotate(name, (1, score), xycoords=('axes fraction', 'data'), ha='right', va='bottom', color='0.4')
