@@ -18,6 +18,11 @@ TEMPLATE, TOKENIZER, GENERATION, MODEL = ('chat_template.jinja', 'tokenizer_conf
                                           'config.json')
 
 
+# What a template has to take: a first turn, and one behind an answer.
+PROBES = ([dict(role='user', content='.')],
+          [dict(role='user', content='.'), dict(role='assistant', content='.'), dict(role='user', content='.')])
+
+
 class Refused(Exception):
   """What a template says of messages that it does not take."""
 
@@ -69,7 +74,11 @@ class Chat:
 
 
 def read(folder: str) -> Chat:
-  """The chat template of a tokenizer's folder. Raises InputError where there is none."""
+  """The chat template of a tokenizer's folder, which has taken a first turn and a second.
+
+  Raises InputError where there is none, it cannot be read, or it asks for what is not there: nothing of the model is
+  needed to know.
+  """
   folder = pathlib.Path(folder)
   config = _object(folder / TOKENIZER)
   found, path = config.get('chat_template'), folder / TOKENIZER
@@ -82,7 +91,10 @@ def read(folder: str) -> Chat:
     raise InputError(f'{folder} has no chat template: neither {TEMPLATE}, nor chat_template in {TOKENIZER}. '
                      'Its model may have been trained on plain text; leave --chat out.')
   special = {name: _content(value) for name, value in config.items() if name.endswith('_token')}
-  return Chat(found, {name: value for name, value in special.items() if value is not None}, str(path))
+  made = Chat(found, {name: value for name, value in special.items() if value is not None}, str(path))
+  for messages in PROBES:
+    made.text(messages)
+  return made
 
 
 def stops(folder: str, coder) -> frozenset[int]:
