@@ -48,13 +48,15 @@ def main(verb: str):
     store = Store(_PATH.value)
     print('\n'.join(store.names()) if verb == 'list' else f'{user}: {store.erase(user)} files erased')
     return
-  from launch.personalizing import profiles, wording
+  from launch.personalizing import profiles
+  # What is written wrongly is told before the base is read.
+  wording = profiles.wording_of(_RUN.value)
+  items = [item for read, path in ((wording.questions, _QUESTIONS.value), (wording.turns, _TURNS.value)) if path
+           for item in read(path)]
   room = profiles.opened(_RUN.value, _PATH.value)
-  items = lambda: [item for read, path in ((wording.questions, _QUESTIONS.value), (wording.turns, _TURNS.value)) if path
-                   for item in read(path)]
   kept = lambda profile: f'{profile.name}: version {profile.version}, {len(profile.items)} items'
   done = {
-      'absorb': lambda: kept(profiles.absorb(room, user, items(), _STEPS.value)),
+      'absorb': lambda: kept(profiles.absorb(room, user, items, _STEPS.value)),
       'recall': lambda: profiles.recall(room, user, _QUESTION.value, _OPTIONS.value),
       'inspect': lambda: profiles.inspect(room, user),
       'edit': lambda: kept(profiles.edit(room, user, _ITEM.value, _ANSWER.value, _STEPS.value)),

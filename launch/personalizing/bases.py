@@ -69,10 +69,15 @@ def of_run(run: str, config: dict, mesh: jax.sharding.Mesh) -> Base:
 
   Raises InputError where the run is another's, or its base is no longer what it was.
   """
-  if 'personal' not in config or 'base' not in config:
-    raise InputError(f'{run} is no run of launch.personalize, which leaves what people share.')
+  check_personal(run, config)
   base = load(config['base']['folder'], mesh)
   if base.fingerprint != config['base']['fingerprint']:
     raise InputError(f'The base in {base.folder} is not the one that {run} learned on: its fingerprint is '
                      f'{base.fingerprint[:12]}, and was {config["base"]["fingerprint"][:12]}.')
   return base
+
+
+def check_personal(run: str, config: dict) -> None:
+  """Raises InputError for a config that is not of a run of launch.personalize or launch.locomo."""
+  if 'personal' not in config or 'base' not in config:
+    raise InputError(f'{run} is no run of launch.personalize, which leaves what people share.')
