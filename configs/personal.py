@@ -3,6 +3,7 @@
   python -m launch.train --config=configs/personal.py:base --workdir=runs/base
   python -m launch.personalize --config=configs/personal.py:lpm --base=runs/base --arms=lpm,lora,prompt,none --seeds=3
 
+The base may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which is asked in plain English.
 After the colon: base, or one of the arms lpm, lora, prompt and none. Every arm's fields are in the config, whichever is
 named: --config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance for whatever
 ignores who asks.

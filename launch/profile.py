@@ -4,7 +4,8 @@
   python -m launch.profile recall --run=... --path=... --user=ann --question='what is my job ?' --options=baker,pilot
   python -m launch.profile inspect|list|edit|adopt|export|import|erase --run=... --path=... --user=ann
 
---run names a run of launch.personalize, whose base and projection a profile belongs to. absorb takes files of lines,
+--run names a run of launch.personalize or launch.locomo, whose base and projection a profile belongs to: a base that
+reads text takes any, one that learned from generated persons the words of those. absorb takes files of lines,
 --questions ({"question": ..., "options": [...], "answer": ...}) and --turns ({"role": ..., "content": ...}). edit takes
 --item and --answer, or no answer to take the item away: the memory is written anew with the items that are left, so
 what an adopted one knew beside them goes too. export writes a new file. erase leaves no trace in the folder, older

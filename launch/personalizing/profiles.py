@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from latentmem import data
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.personal.model import Personal
@@ -14,10 +15,11 @@ from latentmem.personal.writer import Writer
 from latentmem.train import checkpoint
 from launch import parts
 from launch.personalizing import bases
+from launch.personalizing.texts import Text
 from launch.personalizing.wording import Wording, Words
 
-# The most tokens of an answer or of a turn.
-ANSWER = 32
+# The most tokens of an answer or of a turn: a word is one token, of text it may be several.
+ANSWER, ANSWER_IN_TEXT = 32, 96
 
 
 class Room(NamedTuple):
@@ -32,7 +34,16 @@ def wording_of(run: str) -> Wording:
   """How the base of a run writes; the base itself is not looked at. Raises InputError where the run is another's."""
   config = records.read(run).config
   bases.check_personal(run, config)
-  return Words(config['data']['task']['question'], ANSWER)
+  chosen = config['data']
+  if chosen['kind'] == 'task':
+    return Words(chosen['task']['question'], ANSWER)
+  source = data.make(chosen)
+  # A run of before this was kept may be of any.
+  known = records.read_json(records.read(run).path / 'data.json').get('speech')
+  if known not in (None, source.speech.fingerprint):
+    raise InputError(f'The tokenizer or the chat template that {run} was trained with ({chosen["tokens"]}) is another '
+                     'now: its memories would be read wrongly. Put back the files it had.')
+  return Text(chosen['question'], ANSWER_IN_TEXT, source.speech, source.lists)
 
 
 def opened(run: str, path: str) -> Room:
@@ -87,11 +98,12 @@ def edit(room: Room, name: str, number: int, answer: str | None, steps: int) -> 
 def recall(room: Room, name: str, question: str, options: list[str]) -> str:
   """What a person's memory answers; one of the options where there are any."""
   profile, wording = room.store.read(name), room.wording
-  asked, begins = wording.asked(question, options, '--question')
   if not options:
-    return wording.spoken(room.writer.recall(profile, asked, begins, 1))
+    asked, begins = wording.asked(question, options, '--question')
+    wording.fitting(Item(asked, (begins,)), '--question')
+    return wording.spoken(room.writer.recall(profile, asked, begins, wording.longest, wording.ended))
   items = [wording.item(question, options, option, '--question') for option in options]
-  return options[int(np.argmin(room.writer.nats(profile, items)))]
+  return options[int(np.argmin(room.writer.nats(profile, items) / list(map(wording.size, options))))]
 
 
 def inspect(room: Room, name: str) -> str:

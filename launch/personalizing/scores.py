@@ -45,7 +45,7 @@ class _Batches:
     return map(self._change, self._batches)
 
 
-def check(source) -> None:
+def check(source, histories: tuple[int, ...] = ()) -> None:
   """Raises InputError where there is nobody to swap memories with."""
   people = source.asks.people
   if people <= FAMILY:

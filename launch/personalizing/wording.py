@@ -1,4 +1,4 @@
-"""What people write to a profile as the items of a memory, and back: the words of a base that learned from persons.
+"""What people write to a profile as the items of a memory, and back; here in the words of generated persons.
 
 A line of a file of questions:  {"question": "what is my job ?", "options": ["baker", "pilot"], "answer": "pilot"}
 A line of a file of turns:      {"role": "user", "content": "My job is pilot."}
@@ -27,8 +27,10 @@ class Wording:
     question, answer: Q and A, the most that an item has room for.
   """
 
-  # Whether options stand behind a question, each with a letter, which is the answer.
+  # Whether options stand behind a question, each with a letter, which is the answer; and the most tokens of an answer
+  # that is asked for without any.
   lists: bool = True
+  longest: int = 1
 
   def __init__(self, question: int, answer: int):
     self.question, self.answer = question, answer
@@ -48,6 +50,19 @@ class Wording:
   def spoken(self, numbers) -> str:
     """The text of tokens."""
     raise NotImplementedError
+
+  def ended(self, numbers: list[int]) -> bool:
+    """Whether the tokens of an answer hold its end."""
+    return False
+
+  def size(self, option: str) -> int:
+    """What -log p of an option is divided by, so that it may be compared with another's."""
+    return 1
+
+  def check_options(self, options: list[str], where: str) -> None:
+    """Raises InputError for options that have no letters."""
+    if self.lists and len(options) > len(words.LETTERS):
+      raise InputError(f'{where} has {len(options)} options; it takes at most {len(words.LETTERS)}.')
 
   def item(self, question: str, options: list[str], answer: str, where: str) -> Item:
     """A question and its answer; the letter of it where options are listed. Raises InputError that says where."""
@@ -92,8 +107,7 @@ class Words(Wording):
   """The closed vocabulary of generated persons, where a word is a token."""
 
   def asked(self, question, options, where='The question'):
-    if len(options) > len(words.LETTERS):
-      raise InputError(f'{where} has {len(options)} options; it takes at most {len(words.LETTERS)}.')
+    self.check_options(options, where)
     listed = [token for letter, option in zip(words.LETTERS, options)
               for token in (words.NUMBER[letter], *tokens(option, where))]
     return (QUESTION, *tokens(question, where), *listed), ANSWER

@@ -81,12 +81,7 @@ def read(folder: str) -> Chat:
   """
   folder = pathlib.Path(folder)
   config = _object(folder / TOKENIZER)
-  found, path = config.get('chat_template'), folder / TOKENIZER
-  if isinstance(found, list):
-    named = {each.get('name'): each.get('template') for each in found if isinstance(each, dict)}
-    found = named.get('default')
-  if (folder / TEMPLATE).is_file():
-    found, path = _text(folder / TEMPLATE), folder / TEMPLATE
+  found, path = _standing(folder, config)
   if not isinstance(found, str):
     raise InputError(f'{folder} has no chat template: neither {TEMPLATE}, nor chat_template in {TOKENIZER}. '
                      'Its model may have been trained on plain text; leave --chat out.')
@@ -95,6 +90,23 @@ def read(folder: str) -> Chat:
   for messages in PROBES:
     made.text(messages)
   return made
+
+
+def stands_in(folder: str) -> bool:
+  """Whether a folder has a chat template, of whatever use."""
+  folder = pathlib.Path(folder)
+  return _standing(folder, _object(folder / TOKENIZER))[0] is not None
+
+
+def _standing(folder, config):
+  """The template of a folder, unread, and the file that has it."""
+  if (folder / TEMPLATE).is_file():
+    return _text(folder / TEMPLATE), folder / TEMPLATE
+  found = config.get('chat_template')
+  if isinstance(found, list):
+    named = {each.get('name'): each.get('template') for each in found if isinstance(each, dict)}
+    found = named.get('default')
+  return found, folder / TOKENIZER
 
 
 def stops(folder: str, coder) -> frozenset[int]:
