@@ -4,6 +4,8 @@
   python -m launch.train --config=configs/personal.py:base --config.train.start=runs/first --workdir=runs/base
   python -m launch.personalize --config=configs/personal.py:lpm --base=runs/base --arms=lpm,lora,prompt,none --seeds=3
 
+The base may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which is asked in plain English.
+
 After the colon: first, base, or one of the arms lpm, lora, prompt and none. A base learns to find before it learns to
 choose: `first` answers open questions about one preference, `base` goes on from there to all types of questions and to
 letters. Every arm's fields are in the config, whichever is named: --config.personal.lora.rank=4. A person's questions

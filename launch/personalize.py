@@ -2,10 +2,13 @@
 
   python -m launch.personalize --config=configs/personal.py:lpm --base=runs/base --arms=lpm,lora,prompt,none --seeds=3
 
-The base is a run of launch.train or a Hugging Face folder; a hash shows that it stays as it was. Every arm and seed is
-a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json, table.png and
-report.html lie above them, with what the base scores when it reads the history itself, figures over its length, and the
-slots of the first run that has any. The same command goes on where it stopped.
+The base is a run of launch.train or a Hugging Face folder; a hash shows that it stays as it was. One that learned
+'persona_context' is asked in the words of that. One that reads text is asked in plain English, by its own tokenizer and
+by the chat template of its folder, if that has one, and chooses the likeliest letter.
+
+Every arm and seed is a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json,
+table.png and report.html lie above them, with what the base scores when it reads the history itself, figures over its
+length, and the slots of the first run that has any. The same command goes on where it stopped.
 """
 
 import functools
@@ -14,7 +17,7 @@ from absl import flags, logging
 
 from latentmem.base.errors import InputError
 from launch import comparing, parts, shell
-from launch.personalizing import arms, bases, comparison, scores
+from launch.personalizing import arms, bases, comparison, scores, told
 
 _CONFIG = shell.define_config()
 _BASE = flags.DEFINE_string('base', None, 'Folder of the base that stays as it is.')
@@ -30,19 +33,23 @@ def main():
   arms.check(config)
   if not _BASE.value or not all(each.isdecimal() for each in _HISTORIES.value):
     raise InputError('launch.personalize needs --base=FOLDER, and histories as numbers of tokens.')
+  chat = bases.chat_of(_BASE.value)
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
+  asks, histories = told if base.tokens else scores, sorted({0, *map(int, _HISTORIES.value)})
+  if base.tokens:
+    config['data'] = bases.in_text(config['data'], base, chat)
   names = _ARMS.value or [config['personal']['arm']]
   seeds = comparing.seeds(config, _SEEDS.value, names)
   built = {name: arms.build(config, name, base) for name in names}
   source = next(iter(built.values())).source
-  scores.check(source)
+  asks.check(source, histories)
   folder = comparing.begun(_WORKDIR.value)
-  one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption)
+  one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, asks)
   if not comparing.all_done(folder, built, seeds, one):
     return
   whole = [comparison.kept(folder / f'history-{tokens}.json', base, source,
-                           functools.partial(comparison.history, base, source, tokens))
-           for tokens in sorted({0, *map(int, _HISTORIES.value)})]
+                           functools.partial(comparison.history, base, source, tokens, asks))
+           for tokens in histories]
   print(comparison.tell(folder, names, seeds, whole, base))
 
 

@@ -4,7 +4,8 @@
   python -m launch.profile recall --run=... --path=... --user=ann --question='what is my job ?' --options=baker,pilot
   python -m launch.profile inspect|list|edit|adopt|export|import|erase --run=... --path=... --user=ann
 
---run names a run of launch.personalize, whose base and projection a profile belongs to. absorb takes files of lines,
+--run names a run of launch.personalize or launch.locomo, whose base and projection a profile belongs to: a base that
+reads text takes any, one that learned from generated persons the words of those. absorb takes files of lines,
 --questions ({"question": ..., "options": [...], "answer": ...}) and --turns ({"role": ..., "content": ...}). edit takes
 --item and --answer, or no answer to take the item away: the memory is written anew with the items that are left, so
 what an adopted one knew beside them goes too. export writes a new file. erase leaves no trace in the folder, older
@@ -48,13 +49,15 @@ def main(verb: str):
     store = Store(_PATH.value)
     print('\n'.join(store.names()) if verb == 'list' else f'{user}: {store.erase(user)} files erased')
     return
-  from launch.personalizing import profiles, wording
+  from launch.personalizing import profiles
+  # What is written wrongly is told before the base is read.
+  wording = profiles.wording_of(_RUN.value)
+  items = [item for read, path in ((wording.questions, _QUESTIONS.value), (wording.turns, _TURNS.value)) if path
+           for item in read(path)]
   room = profiles.opened(_RUN.value, _PATH.value)
-  items = lambda: [item for read, path in ((wording.questions, _QUESTIONS.value), (wording.turns, _TURNS.value)) if path
-                   for item in read(path)]
   kept = lambda profile: f'{profile.name}: version {profile.version}, {len(profile.items)} items'
   done = {
-      'absorb': lambda: kept(profiles.absorb(room, user, items(), _STEPS.value)),
+      'absorb': lambda: kept(profiles.absorb(room, user, items, _STEPS.value)),
       'recall': lambda: profiles.recall(room, user, _QUESTION.value, _OPTIONS.value),
       'inspect': lambda: profiles.inspect(room, user),
       'edit': lambda: kept(profiles.edit(room, user, _ITEM.value, _ANSWER.value, _STEPS.value)),

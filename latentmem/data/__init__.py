@@ -8,7 +8,7 @@ are not bytes. Rows are continuous: row b of a batch goes on where row b of the 
 from latentmem.base import naming
 from latentmem.base.errors import InputError
 
-_ROOM = naming.Room(__name__, interface='source', shared=('corpora', 'pipeline', 'stream', 'tokens'))
+_ROOM = naming.Room(__name__, interface='source', shared=('corpora', 'pipeline', 'spoken', 'stream', 'tokens'))
 kinds, find = _ROOM.kinds, _ROOM.find
 
 

@@ -71,11 +71,15 @@ class Profile:
     self._check(number)
     return dataclasses.replace(self, items=self.items[:number] + self.items[number + 1:])
 
+  def item(self, number: int) -> Item:
+    """Item `number`. Raises InputError where there is none."""
+    self._check(number)
+    return self.items[number]
+
   def edited(self, number: int, answer: tuple[int, ...]) -> 'Profile':
     """The profile with another answer in item `number`. Its numbers change where it is written again."""
-    self._check(number)
     items = list(self.items)
-    items[number] = items[number]._replace(answer=tuple(answer))
+    items[number] = self.item(number)._replace(answer=tuple(answer))
     return dataclasses.replace(self, items=tuple(items))
 
   def _check(self, number: int) -> None:
@@ -83,15 +87,15 @@ class Profile:
       raise InputError(f'{self.name} has no item {number}; there are {len(self.items)}, counted from 0.')
 
 
-def check_item(item: Item, fits: Fits) -> Item:
+def check_item(item: Item, fits: Fits, where: str = 'An item') -> Item:
   """The item. Raises InputError where it is too long, says nothing, or has numbers that are no tokens."""
   if len(item.question) > fits.question or not 2 <= len(item.answer) <= fits.answer:
-    raise InputError(f'An item has a question of {len(item.question)} tokens and an answer of {len(item.answer)}; '
+    raise InputError(f'{where} has a question of {len(item.question)} tokens and an answer of {len(item.answer)}; '
                      f'there is room for {fits.question} and {fits.answer}, and an answer has 2 or more: what is read '
                      'first, and what is to be said.')
   wrong = [t for t in (*item.question, *item.answer) if not 0 <= t < fits.vocab]
   if wrong:
-    raise InputError(f'An item has the token {wrong[0]}, and the base has {fits.vocab}.')
+    raise InputError(f'{where} has the token {wrong[0]}, and the base has {fits.vocab}.')
   return item
 
 
@@ -132,4 +136,4 @@ def _items(path, held, fits) -> tuple[Item, ...]:
   if any(c.ndim != 2 or c.dtype != np.int32 for c in columns) or len(columns[0]) != len(columns[1]):
     raise InputError(f'{path} has items of shapes {[c.shape for c in columns]}; it takes as many answers as questions.')
   cut = lambda row: tuple(row[row != NOTHING].tolist())
-  return tuple(check_item(Item(cut(q), cut(a)), fits) for q, a in zip(*columns))
+  return tuple(check_item(Item(cut(q), cut(a)), fits, f'{path}, item {i},') for i, (q, a) in enumerate(zip(*columns)))

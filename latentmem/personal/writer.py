@@ -6,7 +6,7 @@ are old ones: rehearsal keeps what was known. One program serves everybody.
 B rows, T tokens of a row, Q tokens of a question, A tokens of an answer, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import dataclasses
 
 import jax
@@ -87,10 +87,11 @@ class Writer:
     """Whether the likeliest tokens are each item's answer."""
     return self._over(profile, items)[1]
 
-  def recall(self, profile: Profile, question: Sequence[int], begins: int, longest: int = 1) -> list[int]:
-    """The likeliest answer to a question, token by token; `begins` is what is read first."""
+  def recall(self, profile: Profile, question: Sequence[int], begins: int, longest: int = 1,
+             ended: Callable[[list[int]], bool] = lambda said: False) -> list[int]:
+    """The likeliest answer to a question, token by token, until it has `ended`; `begins` is what is read first."""
     said = []
-    while len(said) < min(longest, self._answer - 1):
+    while len(said) < min(longest, self._answer - 1) and not (said and ended(said)):
       row = self._laid([check_item(Item(tuple(question), (begins, *said, 0)), self.fits)] * self._rows)
       said.append(int(self._told(self._constant, self._table(profile), row)[2][0, len(said)]))
     return said

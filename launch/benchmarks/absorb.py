@@ -57,10 +57,9 @@ def run(workdir: str, lengths: list[int], people: int, steps: int, told=print) -
   """Writes into the memories of the first people of a run, and returns the record."""
   with tempfile.TemporaryDirectory() as folder:
     room, config = profiles.opened(workdir, folder), records.read(workdir).config
-  task = config['data']['task']
-  if task['kind'] != 'persona':
-    raise InputError(f"The suite absorb takes a run over the task 'persona', not {task['kind']!r}.")
-  asks, rows = tasks.make(**task), []
+  if config['data']['kind'] != 'task':
+    raise InputError(f"The suite absorb takes a run over the task 'persona', not over {config['data']['kind']!r}.")
+  asks, rows = tasks.make(**config['data']['task']), []
   for length in lengths:
     for form in FORMS:
       rows += [measured(room.writer, asks, u, length, form, steps) for u in range(min(people, asks.people))]

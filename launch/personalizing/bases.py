@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import jax
 
+from latentmem import data
 from latentmem import model as models
 from latentmem.base import sharding
 from latentmem.base.errors import InputError
+from latentmem.data.tokens import chat
 from latentmem.model import qwen3_weights
 from latentmem.personal import identity
 from latentmem.train import checkpoint
@@ -69,10 +71,34 @@ def of_run(run: str, config: dict, mesh: jax.sharding.Mesh) -> Base:
 
   Raises InputError where the run is another's, or its base is no longer what it was.
   """
-  if 'personal' not in config or 'base' not in config:
-    raise InputError(f'{run} is no run of launch.personalize, which leaves what people share.')
+  check_personal(run, config)
   base = load(config['base']['folder'], mesh)
   if base.fingerprint != config['base']['fingerprint']:
     raise InputError(f'The base in {base.folder} is not the one that {run} learned on: its fingerprint is '
                      f'{base.fingerprint[:12]}, and was {config["base"]["fingerprint"][:12]}.')
   return base
+
+
+def chat_of(folder: str) -> str:
+  """`folder` where it has a chat template, which is tried, or ''. Raises InputError for one that cannot be used."""
+  if not chat.stands_in(folder):
+    return ''
+  chat.read(folder)
+  return str(folder)
+
+
+def in_text(source: dict, base: Base, chat_folder: str) -> dict:
+  """A config's persons as a base that reads text is asked about them, by a chat template where a folder has one.
+
+  Raises InputError for data that are asked about no persons, or a base with another tokenizer.
+  """
+  chosen = dict(source, tokens=base.tokens, words=base.fields['vocab'], chat=chat_folder, kind='persona_text')
+  filled = data.fields(chosen)
+  # Kept, so that whoever opens the run need not look for it again.
+  return filled | dict(question=data.make(filled).asks.question)
+
+
+def check_personal(run: str, config: dict) -> None:
+  """Raises InputError for a config that is not of a run of launch.personalize or launch.locomo."""
+  if 'personal' not in config or 'base' not in config:
+    raise InputError(f'{run} is no run of launch.personalize, which leaves what people share.')

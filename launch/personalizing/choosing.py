@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from latentmem.base.errors import InputError
-from latentmem.data import conversations
+from latentmem.data import spoken
 from latentmem.personal import counts
 from latentmem.study import personal
 from latentmem.tasks import personamem
@@ -59,7 +59,7 @@ class Questions:
               personamem.answers(question, self.by)] for question in self.bench.questions]
     each = [one for four in coded for one in four]
     question, answer = max(len(before) for before, _, _ in each) - 1, max(len(said) for _, said, _ in each) + 1
-    return [[conversations.laid(*one, question, answer) for one in four] for four in coded]
+    return [[spoken.laid(*one, question, answer) for one in four] for four in coded]
 
 
 def check(asked: Questions, base) -> None:

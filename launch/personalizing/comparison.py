@@ -21,7 +21,7 @@ def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores, say: 
   """Trains and scores one run, or goes on with it. False where it was asked to leave before its end.
 
   Args:
-    asks: Who asks the memories: the module `scores` asks generated persons, `told` about conversations.
+    asks: Who asks the memories: the module `scores` in the words of generated persons, `told` in text.
     say: Tokens of the answers that are said to questions about conversations too; 0 for none.
   """
   run = results.begin(path, arm.config | dict(seed=seed), arm.source, parts.filled)
@@ -80,10 +80,10 @@ def _found(folder: pathlib.Path, names: list[str], seeds: range, base) -> dict[s
   return found
 
 
-def history(base, source, tokens: int) -> dict:
-  """Scores of the base alone with so many tokens of history."""
+def history(base, source, tokens: int, asks=scores) -> dict:
+  """Scores of the base alone with so many tokens of history. Args: asks: As `one` has it."""
   print(f'The base reads {tokens} tokens of history', flush=True)
-  return scores.with_history(base, source, tokens) | dict(kv_bytes=counts.kv_bytes(base.fields, tokens))
+  return asks.with_history(base, source, tokens) | dict(kv_bytes=counts.kv_bytes(base.fields, tokens))
 
 
 def turns(base, source, count: int) -> dict:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentmem.base.errors import InputError
+from latentmem.data import spoken
 from latentmem.tasks import locomo
 from latentmem.train.state import fresh_carry
 from launch.personalizing import reading, told
@@ -28,7 +29,7 @@ def own_and_swapped(arm, params: dict, frozen: dict, longest: int) -> dict:
   say = jax.jit(lambda variables, tokens_BT: from_memory(arm.model, variables, tokens_BT, source.ends_V, longest))
 
   def scored(by):
-    asked = told.questions(source, by)
+    asked = source.asked(by)
     tokens_BT = begun(source, asked)
     filled_BT = np.concatenate([tokens_BT, tokens_BT[:1].repeat(-len(asked) % rows, 0)])
     said_BA = [np.asarray(say(variables, filled_BT[i:i + rows])) for i in range(0, len(filled_BT), rows)]
@@ -47,7 +48,7 @@ def from_memory(net, variables: dict, tokens_BT, ends_V, longest: int):
 
 def with_text(base, source, turns: int, longest: int) -> dict:
   """Scores of what the base alone says behind the turns that BM25 finds nearest to each question; 0 for none."""
-  asked = told.questions(source)
+  asked = source.asked()
   texts = told.behind(source, asked, turns)
   read = reading.Reader(base, max(map(len, texts)), source.asks.length, 1, told.PIECE)
   said_BA = [read.says(read.history(text_T), tokens_1T, source.ends_V, longest)
@@ -55,13 +56,13 @@ def with_text(base, source, turns: int, longest: int) -> dict:
   return result(source, asked, np.concatenate(said_BA)) | dict(turns=turns, longest=longest)
 
 
-def begun(source, asked: list[told.Asked]) -> np.ndarray:
+def begun(source, asked: list[spoken.Asked]) -> np.ndarray:
   """Rows of questions up to the token that an answer begins with, [B, 2 + Q]."""
   # Rows of a question differ only in what is said.
   return np.stack([each.rows[0]['tokens_BT'][:2 + source.question] for each in asked])
 
 
-def result(source, asked: list[told.Asked], said_BA: np.ndarray) -> dict:
+def result(source, asked: list[spoken.Asked], said_BA: np.ndarray) -> dict:
   """LoCoMo's metric of answers, and as `examples` the first answer of each category."""
   outputs = [source.text_of(said_A) for said_A in said_BA]
   examples = {}

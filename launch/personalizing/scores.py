@@ -8,8 +8,9 @@ import time
 import numpy as np
 
 from latentmem.base.errors import InputError
+from latentmem.tasks import persona_words as words
 from latentmem.train import evaluate
-from launch.personalizing import reading, wording
+from launch.personalizing import reading
 
 FAMILY = 4
 
@@ -44,7 +45,7 @@ class _Batches:
     return map(self._change, self._batches)
 
 
-def check(source) -> None:
+def check(source, histories: tuple[int, ...] = ()) -> None:
   """Raises InputError where there is nobody to swap memories with."""
   people = source.asks.people
   if people <= FAMILY:
@@ -60,7 +61,7 @@ def own_and_swapped(arm, params: dict, frozen: dict) -> dict:
 
 def spoken(source, token: int) -> str:
   """The word of a token."""
-  return wording.spoken([token])
+  return words.spoken([token])
 
 
 def examples(source) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What is made of questions about conversations: which of the answers on offer is likeliest, a byte of it.
+"""What is made of questions in text (`data.spoken`): which of the answers on offer is likeliest, a byte of it.
 
     choice = argmin over options of -log p(option | question, memory or text) / bytes of the option
 
@@ -6,13 +6,13 @@ B rows, T tokens, O options.
 """
 
 import math
-from typing import NamedTuple
+import time
 
 import jax
 import numpy as np
 
 from latentmem.base.errors import InputError
-from latentmem.tasks import locomo
+from latentmem.data.spoken import Asked
 from latentmem.train import evaluate
 from latentmem.train.state import fresh_carry
 from launch.personalizing import reading
@@ -25,45 +25,26 @@ numbers: trained for each conversation; shared: trained for all; kv_bytes: keys 
 question, on average'''
 
 
-class Asked(NamedTuple):
-  """A question and the answers it may be given: rows of the source, of which one is right."""
-
-  person: int
-  category: str
-  text: str
-  rows: list[dict]
-  right: int
-  question: locomo.Question | None = None
-
-
-def questions(source, by: int = 0) -> list[Asked]:
-  """All questions of all conversations, asked of the memory of the conversation itself, or of one so many on."""
-  out = []
-  for u, conversation in enumerate(source.read):
-    for number, question in enumerate(conversation.questions):
-      options, right = locomo.choices(conversation, number)
-      rows = [source.option(u, question.text, option, (u + by) % source.people) for option in options]
-      out.append(Asked(u, locomo.CATEGORIES[question.category], question.text, rows, right,
-                       question))
-  return out
-
-
-def check(source) -> None:
-  """Raises InputError where there is nothing to ask, nobody to swap memories with, or an answer does not fit."""
-  if source.people < 2:
-    raise InputError(f'Swapping memories takes another conversation; {source.path} holds {source.people}.')
-  if not questions(source):
-    raise InputError(f'{source.path} holds no questions.')
+def check(source, histories: tuple[int, ...] = ()) -> None:
+  """Raises InputError where there is nothing to ask, nobody to swap memories with, or something does not fit."""
+  if source.people <= source.apart:
+    raise InputError(f'Swapping memories takes a person {source.apart} on; {source.describe()["kind"]} has '
+                     f'{source.people}, and {2 * source.apart} would do.')
+  if not source.asked():
+    raise InputError(f'There are no questions: {source.describe()}.')
+  for shortest in sorted(filter(None, histories))[:1]:
+    for u in range(source.people):
+      source.history(u, shortest)
 
 
 def own_and_swapped(arm, params: dict, frozen: dict) -> dict:
-  """Scores with each conversation's own memory, and with that of another."""
+  """Scores with each person's own memory, and with that of another."""
   variables = params | frozen
   empty = jax.jit(lambda variables: fresh_carry(arm.model, variables, arm.evaluate.rows))(variables)
   read = jax.jit(lambda variables, batch: evaluate.score(arm.model, variables, empty, batch)[1])
-  scored = lambda by: result(asked := questions(arm.source, by),
+  scored = lambda by: result(asked := arm.source.asked(by),
                              _in_batches(asked, lambda batch: read(variables, batch), arm.evaluate.rows))
-  return dict(own=scored(0), swapped=scored(1))
+  return dict(own=scored(0), swapped=scored(arm.source.apart))
 
 
 def spoken(source, token: int) -> str:
@@ -72,21 +53,37 @@ def spoken(source, token: int) -> str:
 
 
 def examples(source) -> dict[str, np.ndarray]:
-  """The first question of each category, asked of its own conversation."""
-  return {each.category: each.rows[each.right]['tokens_BT'] for each in reversed(questions(source))}
+  """The first question of each category, asked of its own person."""
+  return {each.category: each.rows[each.right]['tokens_BT'] for each in reversed(source.asked())}
 
 
 def with_text(base, source, turns: int) -> dict:
   """Scores of the base alone behind the turns that BM25 finds nearest to each question, in their order; 0 for none."""
-  asked, longest = questions(source), max(map(len, _options(source)))
+  asked = source.asked()
   texts = behind(source, asked, turns)
+  return _behind(base, source, asked, texts) | dict(turns=turns, text=float(np.mean(list(map(len, texts)))))
+
+
+def with_history(base, source, history: int) -> dict:
+  """Scores of the base alone, each person's history of so many tokens before the question; 0 for the question alone."""
+  begun, asked = time.monotonic(), source.asked()
+  told = {u: source.history(u, history) if history else np.zeros(0, np.int32) for u in {each.person for each in asked}}
+  found = _behind(base, source, asked, [told[each.person] for each in asked])
+  return found | dict(history=history, seconds=time.monotonic() - begun)
+
+
+def _behind(base, source, asked: list[Asked], texts: list[np.ndarray]) -> dict:
+  """Scores of the base alone behind a text for each question; one text of several in turn is read once."""
+  longest = max(len(each.rows) for each in asked)
   read = reading.Reader(base, max(map(len, texts)), source.asks.length, longest, PIECE)
-  nats = []
+  nats, last = [], None
   for each, text_T in zip(asked, texts):
+    if text_T is not last:
+      last, carry = text_T, read.history(text_T)
     batch = _stacked(each.rows)
-    nats_BT, _ = read.questions(read.history(text_T), batch['tokens_BT'], batch['targets_BT'])
+    nats_BT, _ = read.questions(carry, batch['tokens_BT'], batch['targets_BT'])
     nats += (nats_BT * batch['weights_BT']).sum(1).tolist()
-  return result(asked, nats) | dict(turns=turns, text=float(np.mean(list(map(len, texts)))))
+  return result(asked, nats)
 
 
 def behind(source, asked: list[Asked], turns: int) -> list[np.ndarray]:
@@ -117,11 +114,6 @@ def notes(scores: dict) -> str:
   """NOTES with what choosing at random is right in."""
   kinds = dict(all=scores) | scores['by_type']
   return NOTES.format(chances=', '.join(f'{kind} {part["chance"]:.1%}' for kind, part in kinds.items()))
-
-
-def _options(source):
-  return (locomo.choices(conversation, number)[0] for conversation in source.read
-          for number in range(len(conversation.questions)))
 
 
 def _stacked(rows: list[dict]) -> dict:

@@ -81,6 +81,20 @@ def test_a_chat_is_answered_until_its_end(folder):
   assert (code, said) == (0, '\n'), err
 
 
+@pytest.mark.parametrize('launcher, args', [('generate', ('--chat', '--prompt=a')), ('chat', ())])
+def test_a_template_that_cannot_be_used_is_told_before_the_model_is_loaded(folder, tmp_path, launcher, args):
+  """There is nothing to load: whoever looks for weights first tells another error."""
+  for name in ('config.json', 'tokenizer.json'):
+    (tmp_path / name).write_bytes((folder / 'hf' / name).read_bytes())
+  for template, said in (('{% if %}', 'is no chat template'), ("{{ messages | shout }}", "No filter named 'shout'"),
+                         ('{{ nobody() }}', "'nobody' is undefined"), (None, 'has no chat template')):
+    (tmp_path / 'tokenizer_config.json').write_text(json.dumps(dict(chat_template=template)))
+    code, out, err = launch(launcher, f'--model={tmp_path}', *args)
+    errors = [line for line in err.splitlines() if line.startswith('error: ')]
+    assert code == 2 and out == '' and len(errors) == 1 and 'Traceback' not in err, err
+    assert said in errors[0] and str(tmp_path) in errors[0], errors
+
+
 @pytest.mark.parametrize('launcher, args, said', [
     ('convert', ('--to=x',), '--workdir is missing'), ('convert', ('--workdir={folder}/run',), '--to is missing'),
     ('convert', ('--workdir={folder}/run', '--to={folder}/hf'), 'not empty'),

@@ -13,12 +13,13 @@ from latentmem import data, personal
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.base.spans import NOTHING
+from latentmem.data import spoken
 from latentmem.personal.model import BASE
 from latentmem.tasks import locomo
 from latentmem.train import checkpoint
 from latentmem.train.state import fresh_carry
 from launch import parts
-from launch.personalizing import arms, bases, comparison, reading, saying, told
+from launch.personalizing import arms, bases, comparison, profiles, reading, saying, told
 from tests.launch.commands import launch
 from tests.tasks.locomo_test import RECORD
 from tests.train import small
@@ -123,7 +124,7 @@ def test_what_is_said_are_the_likeliest_tokens(folder, base, compared):
   arm = arms.build(config_of(folder), 'lpm', base)
   _, params = checkpoint.load_params(path / 'lpm-0')
   variables = params | {BASE: base.params}
-  rows_BT = saying.begun(source, told.questions(source))[:2]
+  rows_BT = saying.begun(source, source.asked())[:2]
   length = rows_BT.shape[1] + SAY
 
   def of_memory(row_T):
@@ -190,8 +191,8 @@ def test_answers_have_to_fit(compared):
 def test_the_likeliest_byte_by_byte_is_chosen():
   """Three options of 2, 4 and 1 bytes; then two that are even."""
   row = lambda size: dict(bytes_BT=np.array([0, size]))
-  asked = [told.Asked(0, 'temporal', '', [row(2), row(4), row(1)], 1),
-           told.Asked(0, 'multi-hop', '', [row(1), row(1)], 1)]
+  asked = [spoken.Asked(0, 'temporal', '', [row(2), row(4), row(1)], 1),
+           spoken.Asked(0, 'multi-hop', '', [row(1), row(1)], 1)]
   found = told.result(asked, [3.0, 4.0, 2.0, 1.0, 1.0])
   assert found['by_type']['temporal'] == dict(accuracy=1.0, asked=1, chance=1 / 3,
                                               bits_per_byte=pytest.approx(1 / np.log(2)))
@@ -200,7 +201,7 @@ def test_the_likeliest_byte_by_byte_is_chosen():
 
 def test_another_memory_is_asked_the_same(compared):
   _, _, source = compared
-  own, other = told.questions(source), told.questions(source, 1)
+  own, other = source.asked(), source.asked(1)
   for mine, theirs in zip(own, other, strict=True):
     for row, swapped in zip(mine.rows, theirs.rows, strict=True):
       assert {row['tokens_BT'][0], swapped['tokens_BT'][0]} == {source.vocab, source.vocab + 1}
@@ -208,6 +209,19 @@ def test_another_memory_is_asked_the_same(compared):
   options, right = locomo.choices(source.read[0], 0)
   said = own[0].rows[right]['targets_BT'][own[0].rows[right]['weights_BT'] > 0]
   assert source.coder.decode(said) == f' {options[right]}\n' == ' two cats\n'
+
+
+def test_a_profile_may_belong_to_a_run_about_conversations(compared, tmp_path):
+  room = profiles.opened(str(compared[0] / 'lpm-0'), str(tmp_path))
+  asked, options = 'What did Ann adopt?', ['two cats', 'one dog']
+  item = room.wording.item(asked, options, 'two cats', 'here')
+  assert compared[2].coder.decode([*item.question, *item.answer]) == f'Question: {asked}\nAnswer: two cats\n'
+  # Options are not listed: the likeliest by its bytes is what is recalled.
+  assert room.wording.size('two cats') == len(' two cats\n')
+  kept = profiles.absorb(room, 'ann', [item], 3)
+  nats = room.writer.nats(kept, [room.wording.item(asked, options, option, 'here') for option in options])
+  likeliest = options[int(np.argmin(nats / [len(f' {option}\n') for option in options]))]
+  assert profiles.recall(room, 'ann', asked, options) == likeliest
 
 
 @pytest.mark.slow

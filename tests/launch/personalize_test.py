@@ -25,6 +25,7 @@ FACTS = dict(preferences=1, evolutions=0, ideas=0, attributes=1, plans=0,
              types=('recall_user_shared_facts', 'provide_preference_aligned_recommendations'))
 ADAPTERS = dict(lpm=dict(heads=2, slots=3, slot_width=4, key_width=4), lora=dict(rank=2), prompt=dict(tokens=2),
                 none=dict(tokens=2))
+WORDS = wording.Words(question=10, answer=4)
 
 
 def base_config():
@@ -219,6 +220,10 @@ def test_the_commands(base, told, tmp_path):
   file.write_text('{"question": "what is my job ?", "options": ["baker", "pilot", "clerk"], "answer": "pilot"}\n')
   done = launch('profile', 'absorb', *given, f'--questions={file}', '--steps=2')
   assert done.returncode == 0 and 'ann: version 1, 1 items' in done.stdout, done.stderr
+  with open(file, 'a') as lines:
+    lines.write(json.dumps(dict(question='my job ' * 40, answer='pilot')))
+  wrong = launch('profile', 'absorb', *given, f'--questions={file}')
+  assert wrong.returncode == 2 and f'{file}, line 2: the question has 81 tokens, and ' in wrong.stderr
 
 
 def test_a_profile_from_absorbing_to_erasing(base, told, tmp_path):
@@ -229,11 +234,16 @@ def test_a_profile_from_absorbing_to_erasing(base, told, tmp_path):
   files[0].write_text(json.dumps(dict(question='What is my job?', options=options, answer='pilot')) + '\n' +
                       json.dumps(dict(question='what is my pet ?', options=['cat', 'dog'], answer='cat')) + '\n')
   files[1].write_text(json.dumps(dict(role='user', content='My job is pilot.')))
-  items = wording.questions(str(files[0])) + wording.turns(str(files[1]))
+  items = room.wording.questions(str(files[0])) + room.wording.turns(str(files[1]))
   assert profiles.absorb(room, 'ann', items, 60).version == 1
   assert profiles.recall(room, 'ann', 'what is my job ?', options) == 'pilot'
   seen = profiles.inspect(room, 'ann')
   assert 'version 1 of [1]' in seen and '-> (b)' in seen and 'my job is pilot .' in seen
+  for answer, said in (('jbo', "--answer has the word 'jbo'"), ('my ' * 40, '--answer: the answer has 40 tokens')):
+    with pytest.raises(InputError, match=said):
+      profiles.edit(room, 'ann', 0, answer, 60)
+  with pytest.raises(InputError, match='has no item 3; there are 3'):
+    profiles.edit(room, 'ann', 3, '(a)', 60)
   profiles.edit(room, 'ann', 0, '(a)', 60)
   assert profiles.recall(room, 'ann', 'what is my job ?', options) == 'baker'
   assert len(profiles.edit(room, 'ann', 0, None, 5).items) == 2 and room.store.versions('ann') == [1, 2, 3]
@@ -252,14 +262,41 @@ def test_a_profile_from_absorbing_to_erasing(base, told, tmp_path):
     ('{"question": "what", "anwser": "pilot"}', "line 2: no key 'anwser' .did you mean 'answer'"),
     ('{"question": "what", "answer": "pilto", "options": ["pilot"]}', "is none of the options .did you mean 'pilot'"),
     ('[1]', 'line 2 is no object'), ('{', 'line 2 is not JSON'),
-    ('{"question": "a", "answer": "a", "options": 3}', 'a list')])
+    ('{"question": "a", "answer": "a", "options": 3}', 'a list'),
+    ('{"question": "what", "answer": "a", "options": ["a", " "]}', 'a list of texts'),
+    ('{"question": " ", "answer": "pilot"}', "line 2: question is ' '; it takes a text"),
+    ('{"question": "what", "answer": ""}', "line 2: answer is ''; it takes a text"),
+    ('{"question": "!!", "answer": "pilot"}', "line 2 has no word in '!!'"),
+    ('{"question": "what is my job my job my job my ?", "answer": "pilot"}',
+     'line 2: the question has 11 tokens, and there is room for 10'),
+    ('{"question": "what", "answer": "my job is pilot"}', 'line 2: the answer has 4 tokens, and there is room for 3')])
 def test_lines_that_are_none_are_refused(tmp_path, line, said):
   path = tmp_path / 'q.jsonl'
   path.write_text('{"question": "what is my job ?", "answer": "pilot"}\n' + line)
-  with pytest.raises(InputError, match=said):
-    wording.questions(str(path))
+  with pytest.raises(InputError, match=said) as error:
+    WORDS.questions(str(path))
+  assert str(error.value).startswith(f'{path}, line 2')
+
+
+@pytest.mark.parametrize('line, said', [
+    ('{"role": "usr", "content": "my job"}', "role is 'usr' .did you mean 'user'"),
+    ('{"role": "user", "content": ""}', "content is ''; it takes a text"),
+    ('{"role": "user", "content": "my jbo"}', "has the word 'jbo'"),
+    ('{"role": "user", "content": "my job is pilot"}', 'the text has 4 tokens, and there is room for 3')])
+def test_turns_that_are_none_are_refused(tmp_path, line, said):
+  path = tmp_path / 't.jsonl'
+  path.write_text('{"role": "user", "content": "my job"}\n\n' + line)
+  with pytest.raises(InputError, match=said) as error:
+    WORDS.turns(str(path))
+  assert str(error.value).startswith(f'{path}, line 3')
+  path.write_text('\n')
+  with pytest.raises(InputError, match='t.jsonl is empty; it takes lines with'):
+    WORDS.turns(str(path))
 
 
 def test_words_are_tokens_and_back():
-  assert wording.spoken(wording.tokens('My job is pilot, (a) I see.')) == 'my job is pilot , (a) i see .'
-  assert wording.asked('what is my job ?', ['baker', 'pilot'])[0] == words.NUMBER[words.QUESTION]
+  assert WORDS.spoken(wording.tokens('My job is pilot, (a) I see.')) == 'my job is pilot , (a) i see .'
+  read, begins = WORDS.asked('what is my job ?', ['baker', 'pilot'])
+  assert WORDS.spoken([*read, begins]) == '<question> what is my job ? (a) baker (b) pilot <answer>'
+  item = WORDS.item('my job ?', ['baker', 'pilot'], 'pilot', 'here')
+  assert WORDS.spoken(item.answer) == '<answer> (b)'

@@ -18,3 +18,8 @@ def test_items_that_cannot_be_are_refused(question, answer, said):
 
 def test_an_item_may_have_no_question():
   assert check_item(Item((), (1, 2)), FITS) == Item((), (1, 2))
+
+
+def test_who_is_refused_is_told_where_it_stands():
+  with pytest.raises(InputError, match='^ann.safetensors, item 3, has a question of 5 tokens'):
+    check_item(Item((1,) * 5, (1, 2)), FITS, 'ann.safetensors, item 3,')

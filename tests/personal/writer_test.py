@@ -55,6 +55,12 @@ def test_an_edited_item_is_answered_anew(writer):
   assert writer.right(changed, [item for item in changed.items]).all() and len(changed.items) == len(OLD)
 
 
+def test_an_answer_goes_on_until_it_has_ended(writer):
+  blank = writer.blank('ann')
+  two = writer.recall(blank, (1, 2), BEGIN, 2)
+  assert len(two) == 2 and writer.recall(blank, (1, 2), BEGIN, 2, lambda said: True) == two[:1]
+
+
 def test_a_kept_profile_is_read_as_before(writer, tmp_path):
   ann = writer.absorb(writer.blank('ann'), OLD, steps=3)
   store = Store(tmp_path, writer.fits)

@@ -18,6 +18,11 @@ TEMPLATE, TOKENIZER, GENERATION, MODEL = ('chat_template.jinja', 'tokenizer_conf
                                           'config.json')
 
 
+# What a template has to take: a first turn, and one behind an answer.
+PROBES = ([dict(role='user', content='.')],
+          [dict(role='user', content='.'), dict(role='assistant', content='.'), dict(role='user', content='.')])
+
+
 class Refused(Exception):
   """What a template says of messages that it does not take."""
 
@@ -69,20 +74,39 @@ class Chat:
 
 
 def read(folder: str) -> Chat:
-  """The chat template of a tokenizer's folder. Raises InputError where there is none."""
+  """The chat template of a tokenizer's folder, which has taken a first turn and a second.
+
+  Raises InputError where there is none, it cannot be read, or it asks for what is not there: nothing of the model is
+  needed to know.
+  """
   folder = pathlib.Path(folder)
   config = _object(folder / TOKENIZER)
-  found, path = config.get('chat_template'), folder / TOKENIZER
-  if isinstance(found, list):
-    named = {each.get('name'): each.get('template') for each in found if isinstance(each, dict)}
-    found = named.get('default')
-  if (folder / TEMPLATE).is_file():
-    found, path = _text(folder / TEMPLATE), folder / TEMPLATE
+  found, path = _standing(folder, config)
   if not isinstance(found, str):
     raise InputError(f'{folder} has no chat template: neither {TEMPLATE}, nor chat_template in {TOKENIZER}. '
                      'Its model may have been trained on plain text; leave --chat out.')
   special = {name: _content(value) for name, value in config.items() if name.endswith('_token')}
-  return Chat(found, {name: value for name, value in special.items() if value is not None}, str(path))
+  made = Chat(found, {name: value for name, value in special.items() if value is not None}, str(path))
+  for messages in PROBES:
+    made.text(messages)
+  return made
+
+
+def stands_in(folder: str) -> bool:
+  """Whether a folder has a chat template, of whatever use."""
+  folder = pathlib.Path(folder)
+  return _standing(folder, _object(folder / TOKENIZER))[0] is not None
+
+
+def _standing(folder, config):
+  """The template of a folder, unread, and the file that has it."""
+  if (folder / TEMPLATE).is_file():
+    return _text(folder / TEMPLATE), folder / TEMPLATE
+  found = config.get('chat_template')
+  if isinstance(found, list):
+    named = {each.get('name'): each.get('template') for each in found if isinstance(each, dict)}
+    found = named.get('default')
+  return found, folder / TOKENIZER
 
 
 def stops(folder: str, coder) -> frozenset[int]:

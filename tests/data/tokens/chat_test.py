@@ -52,8 +52,8 @@ def test_where_a_template_may_stand(tmp_path):
   named = [dict(name='tool_use', template='b'), dict(name='default', template='a')]
   folder_with(tmp_path, named, eos_token=dict(content='</s>', lstrip=False))
   assert chat.read(tmp_path).text(SAID) == 'a' and chat.read(tmp_path).special == dict(eos_token='</s>')
-  (tmp_path / 'chat_template.jinja').write_text('{{ messages[1].content }}{{ eos_token }}')
-  assert chat.read(tmp_path).text(SAID) == 'Hi & bye</s>'
+  (tmp_path / 'chat_template.jinja').write_text('{{ messages[-1].content }}{{ eos_token }}')
+  assert chat.read(tmp_path).text(SAID) == 'Yes.</s>'
 
 
 def test_blocks_leave_no_lines_behind(tmp_path):
@@ -69,10 +69,12 @@ def test_blocks_leave_no_lines_behind(tmp_path):
     ("{{ ''.__class__.__mro__[1].__subclasses__() }}", 'fails: access to attribute'),
     ('{{ messages.append(1) }}', 'fails: access to attribute'), ("{% include '/etc/passwd' %}", 'fails'),
     ('{{ range(10 ** 9) | list }}', 'fails'), ('{{ ' + '(' * 500 + ')' * 500 + ' }}', 'no chat template'),
+    ('{{ messages | shout }}', "is no chat template: No filter named 'shout'"), ('{% generate %}', 'no chat template'),
+    ('{% if messages | length > 1 %}{{ nobody() }}{% endif %}', "fails: 'nobody' is undefined"),
 ])
-def test_a_template_that_fails_is_told(tmp_path, template, said):
+def test_a_template_that_cannot_be_used_is_told_where_it_is_read(tmp_path, template, said):
   with pytest.raises(InputError, match=said) as error:
-    chat.read(folder_with(tmp_path, template)).text(SAID)
+    chat.read(folder_with(tmp_path, template))
   assert str(tmp_path) in str(error.value)
 
 
