@@ -129,7 +129,7 @@ def test_absorbing_is_measured_by_what_is_known_before_and_after(told):
 def test_later_turns_and_questions_about_them_are_what_is_written():
   person = tasks.make('persona', people=8, **FACTS).person(3)
   turns = absorb.new_items(person, 24, 'turns', FACTS['types'])
-  assert [wording.spoken(item.answer[1:]) for item in turns] == [
+  assert [words.spoken(item.answer[1:]) for item in turns] == [
       words.spoken(turn.words) for turn in person.later(24).turns]
   *_, last = absorb.new_items(person, 24, 'turns and questions', FACTS['types'])
   question = persona_questions.questions(person, absorb.ASKED, 'train', 'later', kinds=FACTS['types'])[-1]
