@@ -1,15 +1,18 @@
 """Personal memory: a base that answers from a person's whole history, then memories of persons on it, frozen.
 
-  python -m launch.train --config=configs/personal.py:first --workdir=runs/first
-  python -m launch.train --config=configs/personal.py:base --config.train.start=runs/first --workdir=runs/base
+  for stage in first spelled whose letters base; do
+    python -m launch.train --config=configs/personal.py:$stage --config.train.start=$start --workdir=runs/$stage
+    start=runs/$stage
+  done
   python -m launch.personalize --config=configs/personal.py:lpm --base=runs/base --arms=lpm,lora,prompt,none --seeds=3
 
 The base may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which is asked in plain English.
 
-After the colon: first, base, or one of the arms lpm, lora, prompt and none. A base learns to find before it learns to
-choose: `first` answers open questions about one preference, `base` goes on from there to all types of questions and to
-letters. Every arm's fields are in the config, whichever is named: --config.personal.lora.rank=4. A person's questions
-come in families of four, so that 25 % is chance for whatever ignores who asks.
+After the colon: a stage of the base, or one of the arms lpm, lora, prompt and none. A small base learns one thing at a
+time: to find a preference (first), the letter of a word that was said (spelled), whose an attribute is (whose), the
+letter alone (letters), then all types of questions. Every arm's fields are in the config, whichever is named:
+--config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance for whatever
+ignores who asks.
 """
 
 import ml_collections
@@ -20,12 +23,17 @@ from latentmem.base.errors import check_known
 ARMS = ('lpm', 'lora', 'prompt', 'none')
 # Facts of a person, in a history of 320 tokens at least.
 FACTS = dict(preferences=1, evolutions=1, ideas=1, attributes=1, plans=1)
-# What is asked of a base, first and then: few rows a step, many short persons in them, some answers in words.
+# What a base is asked, stage by stage: fields of the task, then rows of a step, steps, and the learning rate.
+OF_PREFERENCES = ('recalling_the_reasons_behind_previous_updates', 'provide_preference_aligned_recommendations',
+                  'recalling_facts_mentioned_by_the_user')
+NOTHING = dict.fromkeys(FACTS, 0)
+ATTRIBUTES = NOTHING | dict(attributes=2, types=('recall_user_shared_facts',), history=252, questions=1)
 STAGES = dict(
-    first=dict(dict.fromkeys(FACTS, 0), preferences=1, history=260, questions=1, parts=2, open=1.0,
-               types=('recalling_the_reasons_behind_previous_updates', 'provide_preference_aligned_recommendations',
-                      'recalling_facts_mentioned_by_the_user')),
-    base=dict(FACTS, history=396, questions=5, parts=4, open=0.5, spelled=0.6))
+    first=(NOTHING | dict(preferences=1, types=OF_PREFERENCES, history=260, questions=1, open=1.0), 8, 1000, 2e-3),
+    spelled=(NOTHING | dict(attributes=2, plans=1, history=260, questions=2, open=0.2, spelled=0.9), 8, 1100, 3e-3),
+    whose=(ATTRIBUTES | dict(open=0.9, spelled=0.8), 16, 1450, 3e-3),
+    letters=(ATTRIBUTES | dict(open=0.15, spelled=0.35), 16, 800, 3e-3),
+    base=(FACTS | dict(history=396, questions=5, parts=4, open=0.2, spelled=0.3), 6, 6000, 2e-3))
 # Sizes that suit a base of a few hundred thousand numbers: the paper's 64 heads of 32 slots are for billions.
 ADAPTERS = dict(lpm=dict(heads=16, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=16),
                 none=dict(tokens=16))
@@ -38,16 +46,18 @@ def get_config(choice: str = 'base') -> ml_collections.ConfigDict:
 
 
 def base(stage: str) -> ml_collections.ConfigDict:
-  asked = dict(STAGES[stage], kind='persona_context', dense=True, history_weight=0.1)
-  length, rows, steps = asked['history'] + asked['questions'] * 37 - 1, *dict(first=(8, 2700), base=(4, 6000))[stage]
+  asked, rows, steps, rate = STAGES[stage]
+  source = data.fields(dict(kind='task', heldout_examples=64, task=dict(
+      kind='persona_context', dense=True, drilled=True, parts=2, history_weight=0.05) | asked))
+  length = asked['history'] + asked['questions'] * 37 - 1
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       model=model.fields('qwen3', vocab=0, width=128, layers=3, heads=4, kv_heads=2, hidden=256, rope_base=10_000.0,
                          context=length, remat='none', scan=False),
-      data=data.fields(dict(kind='task', heldout_examples=64, task=asked)),
-      train=train.fields(steps=steps, rows=rows, accumulate=2, length=length, learning_rate=2e-3, schedule='wsd',
-                         warmup=200, beta2=0.98, weight_decay=0.05, evaluate_every=500, save_every=500, log_every=50),
+      data=source,
+      train=train.fields(steps=steps, rows=rows, accumulate=2, length=length, learning_rate=rate, schedule='wsd',
+                         warmup=200, beta2=0.98, weight_decay=0.05, evaluate_every=250, save_every=250, log_every=50),
       evaluate=train.evaluate_fields(rows=16)))
 
 
