@@ -49,7 +49,8 @@ def main():
   suite, lengths, used = SUITES[_SUITE.value]
   for other, (_, _, own) in SUITES.items():
     for flag in own:
-      if flag.present and flag not in used:
+      # Flags cannot be compared, but with themselves.
+      if flag.present and not any(flag is each for each in used):
         raise InputError(f'--{flag.name} says nothing to the suite {_SUITE.value!r}; it is for {other}.')
   record = suite(_whole_numbers(_LENGTHS) or lengths)
   records.write_json(shell.ending(out, '.json'), dict(command=shell.command('bench'), **record))

@@ -115,6 +115,11 @@ def test_a_flag_that_a_suite_does_not_know_is_refused(tmp_path):
   assert done.returncode == 2 and "--chunks says nothing to the suite 'thinking'" in done.stderr
 
 
+def test_a_suite_takes_all_of_its_flags(tmp_path):
+  done = launch('bench', '--suite=absorb', '--people=2', '--steps=3', f'--out={tmp_path / "x"}')
+  assert done.returncode == 2 and '--workdir is missing' in done.stderr
+
+
 def test_a_bank_is_measured_beside_its_bytes(tmp_path):
   record = bank.run([1000], repeats=3, folder=tmp_path, told=lambda line: None)
   row, = record['rows']
