@@ -1,5 +1,6 @@
 """What a trained model answers to held-out problems, what that costs, and what it thought."""
 
+import functools
 import io
 import time
 from typing import NamedTuple
@@ -60,19 +61,19 @@ def rows_of(task: chains.Chains, asked: list[chains.Problem]) -> np.ndarray:
 
 
 def given(net, params, task: chains.Chains, asked: list[chains.Problem], longest: int, still: float,
-          rows: int = 50) -> Given:
-  """Lets a model answer problems, `rows` at a time."""
+          rows: int = 50, watched: bool = False) -> Given:
+  """Lets a model answer problems, `rows` at a time; where it is `watched`, the gates of a state are told too."""
   # The last batch is filled up with the first question.
   question_NQ = rows_of(task, asked + asked[:1] * (-len(asked) % rows))
-  answer, watched = (Answerer(net, params, task.opens, chains.STOP, longest, still, task.ends, each)
-                     for each in (False, True))
+  made = functools.partial(Answerer, net, params, task.opens, chains.STOP, longest, still, task.ends)
+  answer = made()
   in_batches = lambda read: [jax.device_get(read(question_NQ[i:i + rows])) for i in range(0, len(question_NQ), rows)]
   jax.block_until_ready(answer(question_NQ[:rows]))
   begun = time.monotonic()
   batches = in_batches(answer)
   seconds = (time.monotonic() - begun) / len(question_NQ)
-  if net.feed == 'state':
-    batches = in_batches(watched)
+  if watched and net.feed == 'state':
+    batches = in_batches(made(watched=True))
   return Given(asked, jax.tree.map(lambda *a: np.concatenate(a)[:len(asked)], *batches), seconds, rows, answer.costs())
 
 

@@ -62,7 +62,7 @@ def answer(run, built, params, chosen: dict) -> None:
   """Writes what a trained model answers and thinks: answers.json last."""
   asks = built.source.asks
   got = answers.given(built.model, params, asks, answers.heldout(chosen, built.source), chosen['longest'],
-                      chosen['still'])
+                      chosen['still'], watched=True)
   answers.look(run, built.model, params, asks, got)
   answers.keep_trail(run, asks, got, chosen['trail'])
   run.write('answers.json', answers.scored(built.model, asks, got))

@@ -78,7 +78,7 @@ def _behind(base, source, asked: list[Asked], texts: list[np.ndarray]) -> dict:
   read = reading.Reader(base, max(map(len, texts)), source.asks.length, longest, PIECE)
   nats, last = [], None
   for each, text_T in zip(asked, texts):
-    if text_T is not last:
+    if last is None or not np.array_equal(text_T, last):
       last, carry = text_T, read.history(text_T)
     batch = _stacked(each.rows)
     nats_BT, _ = read.questions(carry, batch['tokens_BT'], batch['targets_BT'])

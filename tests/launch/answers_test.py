@@ -31,7 +31,7 @@ def test_scores_are_of_every_problem_whatever_the_batch(arm):
   it, params = built(arm)
   asks = it.source.asks
   asked = asks.heldout_problems(7)
-  some, whole = (answers.scored(it.model, asks, answers.given(it.model, params, asks, asked, 2, 0.0, rows))
+  some, whole = (answers.scored(it.model, asks, answers.given(it.model, params, asks, asked, 2, 0.0, rows, True))
                  for rows in (3, 7))
   for name in ('right', 'problems', 'said', 'cut', 'flops', 'rules'):
     assert some[name] == whole[name]
