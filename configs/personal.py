@@ -1,6 +1,6 @@
 """Personal memory: a base that answers from a person's whole history, then memories of persons on it, frozen.
 
-  for stage in first spelled whose letters base; do
+  for stage in first spelled whose letters plans base; do
     python -m launch.train --config=configs/personal.py:$stage --config.train.start=$start --workdir=runs/$stage
     start=runs/$stage
   done
@@ -10,9 +10,9 @@ The base may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which 
 
 After the colon: a stage of the base, or one of the arms lpm, lora, prompt and none. A small base learns one thing at a
 time: to find a preference (first), the letter of a word that was said (spelled), whose an attribute is (whose), the
-letter alone (letters), then all types of questions. Every arm's fields are in the config, whichever is named:
---config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance for whatever
-ignores who asks.
+letter alone (letters), where to in a month (plans), then all types of questions. Every arm's fields are in the config,
+whichever is named: --config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance
+for whatever ignores who asks.
 """
 
 import ml_collections
@@ -33,6 +33,8 @@ STAGES = dict(
     spelled=(NOTHING | dict(attributes=2, plans=1, history=260, questions=2, open=0.2, spelled=0.9), 8, 1100, 3e-3),
     whose=(ATTRIBUTES | dict(open=0.9, spelled=0.8), 16, 1450, 3e-3),
     letters=(ATTRIBUTES | dict(open=0.15, spelled=0.35), 16, 800, 3e-3),
+    plans=(NOTHING | dict(attributes=1, plans=1, types=('recall_user_shared_facts', OF_PREFERENCES[2]), history=252,
+                          questions=1, open=0.5, spelled=0.4), 16, 1000, 3e-3),
     base=(FACTS | dict(history=396, questions=5, parts=4, open=0.2, spelled=0.3), 6, 6000, 2e-3))
 # Sizes that suit a base of a few hundred thousand numbers: the paper's 64 heads of 32 slots are for billions.
 ADAPTERS = dict(lpm=dict(heads=16, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=16),

@@ -23,7 +23,8 @@ _CONFIG = shell.define_config()
 _BASE = flags.DEFINE_string('base', None, 'Folder of the base that stays as it is.')
 _ARMS = flags.DEFINE_list('arms', [], 'Arms, of lpm, lora, prompt, none; the config\'s where none is given.')
 _SEEDS = flags.DEFINE_integer('seeds', 1, 'Seeds of each arm, from the config\'s on.')
-_HISTORIES = flags.DEFINE_list('histories', ['1024'], 'Tokens of history that the base reads itself.')
+_HISTORIES = flags.DEFINE_list('histories', ['1024'], 'Tokens of history that the base reads itself; behind a colon, '
+                               'of how many people, the first: 1024,131072:4.')
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the comparison; runs/<config> where it is not given.')
 
 
@@ -31,25 +32,26 @@ def main():
   logging.set_verbosity(logging.FATAL)
   config = shell.config_of(_CONFIG)
   arms.check(config)
-  if not _BASE.value or not all(each.isdecimal() for each in _HISTORIES.value):
-    raise InputError('launch.personalize needs --base=FOLDER, and histories as numbers of tokens.')
+  histories = comparison.histories(_HISTORIES.value)
+  if not _BASE.value:
+    raise InputError('launch.personalize needs --base=FOLDER.')
   chat = bases.chat_of(_BASE.value)
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
-  asks, histories = told if base.tokens else scores, sorted({0, *map(int, _HISTORIES.value)})
+  asks = told if base.tokens else scores
   if base.tokens:
     config['data'] = bases.in_text(config['data'], base, chat)
   names = _ARMS.value or [config['personal']['arm']]
   seeds = comparing.seeds(config, _SEEDS.value, names)
   built = {name: arms.build(config, name, base) for name in names}
   source = next(iter(built.values())).source
-  asks.check(source, histories)
+  asks.check(source, [read.tokens for read in histories])
+  comparison.check_people(source, histories)
   folder = comparing.begun(_WORKDIR.value)
   one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, asks)
   if not comparing.all_done(folder, built, seeds, one):
     return
-  whole = [comparison.kept(folder / f'history-{tokens}.json', base, source,
-                           functools.partial(comparison.history, base, source, tokens, asks))
-           for tokens in histories]
+  whole = [comparison.kept(folder / read.page, base, source,
+                           functools.partial(comparison.history, base, source, read, asks)) for read in histories]
   print(comparison.tell(folder, names, seeds, whole, base))
 
 

@@ -32,6 +32,7 @@ def summary(arm: str, runs: list[dict]) -> dict:
 def of_history(scores: dict) -> dict:
   """One line of the table, of a base that reads so much history itself."""
   name = f'history {scores["history"]}' if scores['history'] else 'question alone'
+  name += f' of {scores["people"]} people' if scores.get('people') else ''
   return of_base(name, scores) | dict(history=scores['history'])
 
 

@@ -73,14 +73,16 @@ def examples(source) -> dict[str, np.ndarray]:
   return found
 
 
-def with_history(base, source, history: int, rows: int = 32, piece: int = 512) -> dict:
+def with_history(base, source, history: int, people: int = 0, rows: int = 32, piece: int = 512) -> dict:
   """Scores of the base alone, each person's history of so many tokens before the question; 0 for the question alone.
+
+  Args: people: Whose questions are asked, the first; 0 for all. rows: Of questions at once. piece: Tokens at once.
 
   A history is read once, in pieces, and its cache lent to all questions about its person.
   """
   asks, scorer, begun = source.asks, source.scorer(), time.monotonic()
   read = reading.Reader(base, history, asks.length, rows, piece)
-  for u, examples in sorted(_by_person(source).items()):
+  for u, examples in sorted(_by_person(source).items())[:people or None]:
     carry = read.history(asks.person(u).history(history).tokens_T if history else np.zeros(0, np.int32))
     for i in range(0, len(examples), rows):
       tokens_BT, targets_BT, weights_BT = (np.stack(a) for a in zip(*examples[i:i + rows]))

@@ -64,9 +64,13 @@ def with_text(base, source, turns: int) -> dict:
   return _behind(base, source, asked, texts) | dict(turns=turns, text=float(np.mean(list(map(len, texts)))))
 
 
-def with_history(base, source, history: int) -> dict:
-  """Scores of the base alone, each person's history of so many tokens before the question; 0 for the question alone."""
-  begun, asked = time.monotonic(), source.asked()
+def with_history(base, source, history: int, people: int = 0) -> dict:
+  """Scores of the base alone, each person's history of so many tokens before the question; 0 for the question alone.
+
+  Args: people: Whose questions are asked, the first; 0 for all.
+  """
+  begun = time.monotonic()
+  asked = [each for each in source.asked() if not people or each.person < people]
   told = {u: source.history(u, history) if history else np.zeros(0, np.int32) for u in {each.person for each in asked}}
   found = _behind(base, source, asked, [told[each.person] for each in asked])
   return found | dict(history=history, seconds=time.monotonic() - begun)

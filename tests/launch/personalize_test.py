@@ -62,7 +62,7 @@ def told(base, tmp_path_factory):
   for kind in personal.kinds():
     arm = arms.build(config_of(), kind, base)
     assert comparison.one(folder / f'{kind}-0', arm, 0, base, small.LeavesAt(-1))
-  score = functools.partial(comparison.history, base, arm.source, 176)
+  score = functools.partial(comparison.history, base, arm.source, comparison.Read(176))
   whole = [comparison.kept(folder / 'history-176.json', base, arm.source, score)]
   return folder, comparison.tell(folder, personal.kinds(), range(1), whole, base)
 
@@ -189,6 +189,20 @@ def test_the_base_reads_a_history_as_if_it_were_one_row(base):
     _, logits_BTV = jax.jit(reader.net.apply)(reader.params, carry, whole_T[None])
     logits_V = np.asarray(logits_BTV[0, -1], np.float64)
     assert nats_T[-1] == pytest.approx(np.log(np.exp(logits_V).sum()) - logits_V[target_T[-1]], rel=1e-4)
+
+
+def test_a_history_may_be_read_of_the_first_people_alone(base):
+  source = arms.build(config_of(), 'lpm', base).source
+  of = [source.heldout_example(i).tokens_T[0] - source.asks.vocab for i in range(source.heldout_examples)]
+  few, all_of_them = (comparison.history(base, source, comparison.Read(176, people)) for people in (4, 0))
+  assert (few['tokens'], all_of_them['tokens']) == (np.sum(np.array(of) < 4), len(of)) and few['people'] == 4
+  assert comparison.histories(['900:4', '1024', '900']) == [(0, 0), (900, 0), (900, 4), (1024, 0)]
+  assert len({read.page for read in comparison.histories(['900:4', '1024', '900'])}) == 4
+  for wrong in ('9k', '900:', '900:0', '900:four', ':4'):
+    with pytest.raises(InputError, match=f"as in 1024 or 1024:4; it got '{wrong}'"):
+      comparison.histories([wrong])
+  with pytest.raises(InputError, match='of 12 people, and there are 8'):
+    comparison.check_people(source, [comparison.Read(900, 12)])
 
 
 def test_what_does_not_fit_is_refused(base, tmp_path):

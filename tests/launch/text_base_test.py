@@ -67,7 +67,7 @@ def compared(folder, base):
     told.check(arm.source, (0, 2500))
     assert comparison.one(path / f'{kind}-0', arm, 0, base, small.LeavesAt(-1), told)
   whole = [comparison.kept(path / f'history-{tokens}.json', base, arm.source,
-                           functools.partial(comparison.history, base, arm.source, tokens, told))
+                           functools.partial(comparison.history, base, arm.source, comparison.Read(tokens), told))
            for tokens in (0, 2500)]
   return path, comparison.tell(path, KINDS, range(1), whole, base)
 
