@@ -58,8 +58,9 @@ def base(stage: str) -> ml_collections.ConfigDict:
       model=model.fields('qwen3', vocab=0, width=128, layers=3, heads=4, kv_heads=2, hidden=256, rope_base=10_000.0,
                          context=length, remat='none', scan=False),
       data=source,
-      train=train.fields(steps=steps, rows=rows, accumulate=2, length=length, learning_rate=rate, schedule='wsd',
-                         warmup=200, beta2=0.98, weight_decay=0.05, evaluate_every=250, save_every=250, log_every=50),
+      train=train.fields(steps=steps, rows=rows, accumulate=2 if rows > 8 else 1, length=length, learning_rate=rate,
+                         schedule='wsd', warmup=200, beta2=0.98, weight_decay=0.05, evaluate_every=250, save_every=250,
+                         log_every=50),
       evaluate=train.evaluate_fields(rows=16)))
 
 
