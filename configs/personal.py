@@ -1,6 +1,6 @@
 """Personal memory: a base that answers from a person's whole history, then memories of persons on it, frozen.
 
-  for stage in first spelled whose letters plans base; do
+  for stage in first spelled whose letters plans types tastes base; do
     python -m launch.train --config=configs/personal.py:$stage --config.train.start=$start --workdir=runs/$stage
     start=runs/$stage
   done
@@ -10,9 +10,9 @@ The base may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which 
 
 After the colon: a stage of the base, or one of the arms lpm, lora, prompt and none. A small base learns one thing at a
 time: to find a preference (first), the letter of a word that was said (spelled), whose an attribute is (whose), the
-letter alone (letters), where to in a month (plans), then all types of questions. Every arm's fields are in the config,
-whichever is named: --config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance
-for whatever ignores who asks.
+letter alone (letters), where to in a month (plans), all types of questions (types), how tastes changed and what
+would be new (tastes), and all about persons of whom much is told (base). Every arm's fields are in the config, whichever is named: --config.personal.lora.rank=4. A person's
+questions come in families of four, so that 25 % is chance for whatever ignores who asks.
 """
 
 import ml_collections
@@ -21,12 +21,13 @@ from latentmem import data, model, personal, train
 from latentmem.base.errors import check_known
 
 ARMS = ('lpm', 'lora', 'prompt', 'none')
-# Facts of a person, in a history of 320 tokens at least.
-FACTS = dict(preferences=1, evolutions=1, ideas=1, attributes=1, plans=1)
+# Groups of facts of a person, few in a history of 320 tokens at least, many in one of 740.
+FEW = dict(preferences=1, evolutions=1, ideas=1, attributes=1, plans=1)
+MANY = dict(preferences=4, evolutions=2, ideas=2, attributes=2, plans=1)
 # What a base is asked, stage by stage: fields of the task, then rows of a step, steps, and the learning rate.
 OF_PREFERENCES = ('recalling_the_reasons_behind_previous_updates', 'provide_preference_aligned_recommendations',
                   'recalling_facts_mentioned_by_the_user')
-NOTHING = dict.fromkeys(FACTS, 0)
+NOTHING = dict.fromkeys(FEW, 0)
 ATTRIBUTES = NOTHING | dict(attributes=2, types=('recall_user_shared_facts',), history=252, questions=1)
 STAGES = dict(
     first=(NOTHING | dict(preferences=1, types=OF_PREFERENCES, history=260, questions=1, open=1.0), 8, 1000, 2e-3),
@@ -35,7 +36,10 @@ STAGES = dict(
     letters=(ATTRIBUTES | dict(open=0.15, spelled=0.35), 16, 800, 3e-3),
     plans=(NOTHING | dict(attributes=1, plans=1, types=('recall_user_shared_facts', OF_PREFERENCES[2]), history=252,
                           questions=1, open=0.5, spelled=0.4), 16, 1000, 3e-3),
-    base=(FACTS | dict(history=396, questions=5, parts=4, open=0.2, spelled=0.3), 6, 6000, 2e-3))
+    types=(FEW | dict(history=396, questions=5, parts=4, open=0.2, spelled=0.3), 6, 6000, 2e-3),
+    tastes=(NOTHING | dict(evolutions=1, ideas=1, types=('track_full_preference_evolution', 'suggest_new_ideas'),
+                           history=252, questions=1, open=0.3, spelled=0.3), 16, 1000, 3e-3),
+    base=(MANY | dict(history=1024, questions=8, open=0.1, spelled=0.2), 4, 800, 1e-3))
 # Sizes that suit a base of a few hundred thousand numbers: the paper's 64 heads of 32 slots are for billions.
 ADAPTERS = dict(lpm=dict(heads=16, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=16),
                 none=dict(tokens=16))
@@ -66,7 +70,7 @@ def base(stage: str) -> ml_collections.ConfigDict:
 
 def arms(arm: str) -> ml_collections.ConfigDict:
   source = data.fields(dict(kind='task', heldout_examples=512, task=dict(
-      kind='persona', people=8, heldout='questions', **FACTS)))
+      kind='persona', people=8, heldout='questions', **MANY)))
   rows = source['task']['question'] + 2
   return ml_collections.ConfigDict(dict(
       seed=0,
