@@ -10,9 +10,10 @@ The base may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which 
 
 After the colon: a stage of the base, or one of the arms lpm, lora, prompt and none. A small base learns one thing at a
 time: to find a preference (first), the letter of a word that was said (spelled), whose an attribute is (whose), the
-letter alone (letters), where to in a month (plans), all types of questions (types), how tastes changed and what
-would be new (tastes), and all about persons of whom much is told (base). Every arm's fields are in the config, whichever is named: --config.personal.lora.rank=4. A person's
-questions come in families of four, so that 25 % is chance for whatever ignores who asks.
+letter alone (letters), where to in a month (plans), all types of questions (types), how tastes changed and what would
+be new (tastes), and all about persons of whom much is told (base). Every arm's fields are in the config, whichever is
+named: --config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance for whatever
+ignores who asks.
 """
 
 import ml_collections
