@@ -1,6 +1,6 @@
 """Personal memory: a base that answers from a person's whole history, then memories of persons on it, frozen.
 
-  for stage in first spelled whose letters plans types tastes base; do
+  for stage in first spelled whose letters plans types tastes many base; do
     python -m launch.train --config=configs/personal.py:$stage --config.train.start=$start --workdir=runs/$stage
     start=runs/$stage
   done
@@ -11,9 +11,9 @@ The base may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which 
 After the colon: a stage of the base, or one of the arms lpm, lora, prompt and none. A small base learns one thing at a
 time: to find a preference (first), the letter of a word that was said (spelled), whose an attribute is (whose), the
 letter alone (letters), where to in a month (plans), all types of questions (types), how tastes changed and what would
-be new (tastes), and all about persons of whom much is told (base). Every arm's fields are in the config, whichever is
-named: --config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance for whatever
-ignores who asks.
+be new (tastes), and all about persons of whom much is told (many), or little, many to a row (base). Every arm's fields
+are in the config, whichever is named: --config.personal.lora.rank=4. A person's questions come in families of four, so
+that 25 % is chance for whatever ignores who asks.
 """
 
 import ml_collections
@@ -40,7 +40,8 @@ STAGES = dict(
     types=(FEW | dict(history=396, questions=5, parts=4, open=0.2, spelled=0.3), 6, 6000, 2e-3),
     tastes=(NOTHING | dict(evolutions=1, ideas=1, types=('track_full_preference_evolution', 'suggest_new_ideas'),
                            history=252, questions=1, open=0.3, spelled=0.3), 16, 1000, 3e-3),
-    base=(MANY | dict(history=1024, questions=8, open=0.1, spelled=0.2), 4, 800, 1e-3))
+    many=(MANY | dict(history=1024, questions=8, open=0.1, spelled=0.2), 4, 800, 1e-3),
+    base=(MANY | dict(history=1024, questions=8, open=0.1, spelled=0.2, parts=8), 4, 2000, 2e-3))
 # Sizes that suit a base of a few hundred thousand numbers: the paper's 64 heads of 32 slots are for billions.
 ADAPTERS = dict(lpm=dict(heads=16, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=16),
                 none=dict(tokens=16))
