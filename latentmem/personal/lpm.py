@@ -8,7 +8,8 @@ prompt, and another question reads other slots. MLP(p) = down gelu(up p), the sa
 What the paper leaves open, and what is done here so that it trains. e is brought to a root mean square of 1, since a
 mean of many embeddings is small and would hardly move the softmax. Slots and matrices start so that p has numbers of
 size 1, `down` at zero. s is the root mean square of the question's own embeddings: the base reads prompts of the size
-of its words, whatever that size is, and LN's gain starts at 1.
+of its words, whatever that size is, and LN's gain starts at 1. Every matrix is kept as W sqrt(numbers in), of size 1
+like the slots, so that a step of Adam turns all of them by the same share.
 
 Both collections: the projection is `shared`, the slots are `personal`.
 B rows, D width, H heads, N slots of a head, M numbers of a slot, K key width, F hidden numbers, U people.
@@ -47,7 +48,7 @@ class Lpm(interface.Base):
   def start_shared(self, key):
     heads, width, size, hidden = self.heads, self.width, self.slot_width, self.hidden or self.width
     keys = iter(jax.random.split(key, 4))
-    normal = lambda *shape: jax.random.normal(next(keys), shape) * shape[-2] ** -0.5
+    normal = lambda *shape: jax.random.normal(next(keys), shape)
     return dict(query=normal(heads, width, self.key_width), key=normal(heads, size, self.key_width),
                 value=normal(heads, size, width), up=normal(width, hidden), down=jnp.zeros((hidden, width)),
                 gain=jnp.ones((heads, width)), bias=jnp.zeros((heads, width)))
@@ -65,12 +66,13 @@ class Lpm(interface.Base):
 
 def read(shared: dict, slots_BHNM: jax.Array, e_BD: jax.Array) -> tuple[jax.Array, jax.Array]:
   """-> prompts before their scale [B, H, D], and how each head looked at its slots [B, H, N]."""
-  q_BHK = jnp.einsum('bd,hdk->bhk', e_BD, shared['query'])
-  k_BHNK = jnp.einsum('bhnm,hmk->bhnk', slots_BHNM, shared['key'])
+  matrix = lambda name: shared[name] * shared[name].shape[-2] ** -0.5
+  q_BHK = jnp.einsum('bd,hdk->bhk', e_BD, matrix('query'))
+  k_BHNK = jnp.einsum('bhnm,hmk->bhnk', slots_BHNM, matrix('key'))
   attention_BHN = jax.nn.softmax(jnp.einsum('bhk,bhnk->bhn', q_BHK, k_BHNK) * q_BHK.shape[-1] ** -0.5, -1)
   # What is read is projected, not every slot: the projection is linear.
-  p_BHD = jnp.einsum('bhm,hmd->bhd', jnp.einsum('bhn,bhnm->bhm', attention_BHN, slots_BHNM), shared['value'])
-  p_BHD += nn.gelu(p_BHD @ shared['up'], approximate=False) @ shared['down']
+  p_BHD = jnp.einsum('bhm,hmd->bhd', jnp.einsum('bhn,bhnm->bhm', attention_BHN, slots_BHNM), matrix('value'))
+  p_BHD += nn.gelu(p_BHD @ matrix('up'), approximate=False) @ matrix('down')
   return layer_norm(p_BHD) * shared['gain'] + shared['bias'], attention_BHN
 
 

@@ -16,13 +16,15 @@ def gelu(x):
 
 def in_loops(shared, slots_HNM, e_D):
   """P_h = LN_h(p + MLP(p)), p = softmax(W_Qh e (W_Kh M_h)' / sqrt d) W_Vh M_h, head by head, slot by slot."""
+  query, key, value, up, down = (shared[name] / math.sqrt(shared[name].shape[-2])
+                                 for name in ('query', 'key', 'value', 'up', 'down'))
   out = []
   for h, slots_NM in enumerate(slots_HNM):
-    q_K = e_D @ shared['query'][h]
-    scores = [q_K @ (m @ shared['key'][h]) / math.sqrt(len(q_K)) for m in slots_NM]
+    q_K = e_D @ query[h]
+    scores = [q_K @ (m @ key[h]) / math.sqrt(len(q_K)) for m in slots_NM]
     weights = [math.exp(s) / sum(math.exp(other) for other in scores) for s in scores]
-    p_D = sum(w * (m @ shared['value'][h]) for w, m in zip(weights, slots_NM))
-    p_D = p_D + gelu(p_D @ shared['up']) @ shared['down']
+    p_D = sum(w * (m @ value[h]) for w, m in zip(weights, slots_NM))
+    p_D = p_D + gelu(p_D @ up) @ down
     p_D = (p_D - p_D.mean()) / np.sqrt(p_D.var() + 1e-6)
     out.append(p_D * shared['gain'][h] + shared['bias'][h])
   return np.stack(out)
