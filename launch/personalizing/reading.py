@@ -12,6 +12,9 @@ from latentmem.base.spans import NOTHING
 from latentmem.model.interface import Base as Model
 from latentmem.train.state import batch_axes, fresh_carry
 
+# A text of more pieces than these is read with room for an eighth of it, then for two: room costs as if it were full.
+ROOMS = 8
+
 
 class Reader:
   """Reads texts in pieces of so many tokens, and lends what it keeps of one to rows of questions.
@@ -20,21 +23,30 @@ class Reader:
   """
 
   def __init__(self, base, longest: int, question: int, rows: int, piece: int):
-    self.net: Model = models.make(**base.seeing(-(-longest // piece) * piece + question))
+    pieces = -(-longest // piece)
+    parts = range(1, ROOMS) if pieces > ROOMS else ()
+    self._rooms = [*(-(-pieces * part // ROOMS) * piece for part in parts), pieces * piece + question]
+    self._nets = {room: models.make(**base.seeing(room)) for room in self._rooms}
+    self.net: Model = self._nets[self._rooms[-1]]
     self.params, self.rows, self.piece = dict(params=base.params), rows, piece
     self._axes = batch_axes(self.net, self.params)
-    self._begin = jax.jit(lambda params: fresh_carry(self.net, params, 1))
-    self._read, self._ask = jax.jit(self._reads), jax.jit(self._asks)
+    self._begin = jax.jit(lambda params, room: fresh_carry(self._nets[room], params, 1), static_argnames='room')
+    self._read, self._ask = jax.jit(self._reads, static_argnames='room'), jax.jit(self._asks)
     self._say = jax.jit(self._says, static_argnames='longest')
 
   def history(self, tokens_T):
     """The carry after a text, of one row."""
-    carry, piece = self._begin(self.params), self.piece
+    piece, rooms = self.piece, iter(self._rooms)
+    room = next(rooms)
+    carry = self._begin(self.params, room=room)
     for i in range(0, len(tokens_T), piece):
+      if i + piece > room:
+        room = next(rooms)
+        carry = self._widened(carry, room)
       part = tokens_T[i:i + piece]
       padded = np.pad(part, (0, piece - len(part)))[None]
-      carry = self._read(self.params, carry, padded, (np.arange(piece) < len(part))[None])
-    return carry
+      carry = self._read(self.params, carry, padded, (np.arange(piece) < len(part))[None], room=room)
+    return self._widened(carry, self._rooms[-1])
 
   def questions(self, carry, tokens_BT, targets_BT):
     """-log p(target) and the likeliest token at every place of rows [person | question | answer]."""
@@ -52,8 +64,14 @@ class Reader:
     tokens_BT[:, 0] = NOTHING
     return np.asarray(self._say(self.params, carry, tokens_BT, ends_V, longest=longest))
 
-  def _reads(self, params, carry, tokens_BT, mask_BT):
-    carry, _ = self.net.apply(params, carry, tokens_BT, None, mask_BT)
+  def _widened(self, carry, room):
+    """The carry with more room behind what it holds."""
+    want = jax.eval_shape(lambda params: fresh_carry(self._nets[room], params, 1), self.params)
+    more = lambda a, wide: jnp.pad(a, [(0, new - old) for old, new in zip(a.shape, wide.shape)])
+    return jax.tree.map(more, carry, want)
+
+  def _reads(self, params, carry, tokens_BT, mask_BT, room):
+    carry, _ = self._nets[room].apply(params, carry, tokens_BT, None, mask_BT)
     return carry
 
   def _lent(self, params, carry, tokens_BT):

@@ -13,6 +13,8 @@ from latentmem.train import evaluate
 from launch.personalizing import reading
 
 FAMILY = 4
+# Rows of questions asked at once hold a history each: together no more tokens than these.
+HELD = 2**20
 
 
 class Swapped:
@@ -81,6 +83,7 @@ def with_history(base, source, history: int, people: int = 0, rows: int = 32, pi
   A history is read once, in pieces, and its cache lent to all questions about its person.
   """
   asks, scorer, begun = source.asks, source.scorer(), time.monotonic()
+  rows = max(1, min(rows, HELD // max(history, 1)))
   read = reading.Reader(base, history, asks.length, rows, piece)
   for u, examples in sorted(_by_person(source).items())[:people or None]:
     carry = read.history(asks.person(u).history(history).tokens_T if history else np.zeros(0, np.int32))

@@ -180,7 +180,7 @@ def test_the_base_reads_a_history_as_if_it_were_one_row(base):
   u = int(examples[0].tokens_T[0]) - source.asks.vocab
   mine = [e for e in examples if e.tokens_T[0] == examples[0].tokens_T[0]][:3]
   told_T = source.asks.person(u).history(176).tokens_T
-  reader = reading.Reader(base, len(told_T), source.asks.length, 4, 50)
+  reader = reading.Reader(base, len(told_T), source.asks.length, 4, 16)
   tokens_BT, targets_BT, _ = (np.stack(a) for a in zip(*mine))
   nats_BT, _ = reader.questions(reader.history(told_T), tokens_BT, targets_BT)
   for row_T, target_T, nats_T in zip(tokens_BT, targets_BT, nats_BT):
