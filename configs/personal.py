@@ -42,10 +42,10 @@ STAGES = dict(
                            history=252, questions=1, open=0.3, spelled=0.3), 16, 1000, 3e-3),
     many=(MANY | dict(history=1024, questions=8, open=0.1, spelled=0.2), 4, 800, 1e-3),
     base=(MANY | dict(history=1024, questions=8, open=0.1, spelled=0.2, parts=8), 4, 2000, 2e-3))
-# Sizes that suit a base of a few hundred thousand numbers: the paper's 64 heads of 32 slots are for billions.
-ADAPTERS = dict(lpm=dict(heads=16, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=16),
-                none=dict(tokens=16))
-RATES = dict(lpm=3e-3, lora=3e-3, prompt=1e-2, none=1e-2)
+# Sizes that suit a base of a few hundred thousand numbers: the paper's 32 slots of 64 numbers are for billions.
+ADAPTERS = dict(lpm=dict(heads=64, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=64),
+                none=dict(tokens=64))
+RATES = dict(lpm=2e-2, lora=3e-3, prompt=1e-2, none=1e-2)
 
 
 def get_config(choice: str = 'base') -> ml_collections.ConfigDict:
