@@ -1,6 +1,6 @@
-"""What slots hold, in the base's own words: the prompt that each would give alone, and the tokens nearest to it.
+"""What slots hold, in the base's own words: what each alone would add to the prompt, and the tokens nearest to it.
 
-  P_hn = LN_h(v + MLP(v)),  v = W_Vh m_hn           what head h gives where it looks at slot n and no other: see `lpm`
+  P_hn = LN_h(v + MLP(v)),  v = W_Vh m_hn           what head h adds where it looks at slot n and no other: see `lpm`
 U people, H heads, N slots, M numbers of a slot, D width, V vocabulary, C tokens that are named.
 """
 
@@ -12,7 +12,7 @@ from latentmem.personal import lpm
 
 
 def alone(shared: dict, slots_UHNM: jax.Array) -> jax.Array:
-  """The prompt of each slot alone, [U, H, N, D], before it is brought to the size of words."""
+  """What each slot alone adds to the prompt, [U, H, N, D], before it is brought to the size of words."""
   people, heads, slots, size = slots_UHNM.shape
   # One slot is read whatever is asked.
   one_BH1M = jnp.swapaxes(slots_UHNM, 1, 2).reshape(people * slots, heads, 1, size)

@@ -1,15 +1,17 @@
 """Latent personal memory: slots of a person, which a projection that all people share turns into a soft prompt.
 
-  p_h = softmax(W_Qh e (W_Kh M_uh)' / sqrt(K)) W_Vh M_uh          P_h = s LN_h(p_h + MLP(p_h))          h = 1 .. H
+  p_h = softmax(W_Qh e (W_Kh M_uh)' / sqrt(K)) W_Vh M_uh       P_h = E[t_h] + s LN_h(p_h + MLP(p_h))       h = 1 .. H
                                                               Das et al. 2026, Latent Personal Memory, arXiv 2606.20911
 M_u [H, N, M] are the slots of person u, e the mean of the question's embeddings: each head gives one token of the
 prompt, and another question reads other slots. MLP(p) = down gelu(up p), the same for all heads.
 
-What the paper leaves open, and what is done here so that it trains. e is brought to a root mean square of 1, since a
-mean of many embeddings is small and would hardly move the softmax. Slots and matrices start so that p has numbers of
-size 1, `down` at zero. s is the root mean square of the question's own embeddings: the base reads prompts of the size
-of its words, whatever that size is, and LN's gain starts at 1. Every matrix is kept as W sqrt(numbers in), of size 1
-like the slots, so that a step of Adam turns all of them by the same share.
+What the paper leaves open, and what is done here so that it trains. E[t_h] are embeddings of tokens drawn once, as in
+`prompt`, and LN's gain starts at GAIN: the prompt starts as words of the base, which tokens that point anywhere would
+disturb, and what slots say is added to them. s is the root mean square of the question's own embeddings: the base reads
+prompts of the size of its words, whatever that size is. e is brought to a root mean square of 1, since a mean of many
+embeddings is small and would hardly move the softmax. Slots and matrices start so that p has numbers of size 1, `down`
+at zero. Every matrix is kept as W sqrt(numbers in), of size 1 like the slots, so that a step of Adam turns all of them
+by the same share.
 
 Both collections: the projection is `shared`, the slots are `personal`.
 B rows, D width, H heads, N slots of a head, M numbers of a slot, K key width, F hidden numbers, U people.
@@ -20,8 +22,9 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.personal import interface
+from latentmem.personal.prompt import started
 
-EPS = 1e-6
+EPS, GAIN = 1e-6, 0.3
 
 
 class Lpm(interface.Base):
@@ -51,7 +54,7 @@ class Lpm(interface.Base):
     normal = lambda *shape: jax.random.normal(next(keys), shape)
     return dict(query=normal(heads, width, self.key_width), key=normal(heads, size, self.key_width),
                 value=normal(heads, size, width), up=normal(width, hidden), down=jnp.zeros((hidden, width)),
-                gain=jnp.ones((heads, width)), bias=jnp.zeros((heads, width)))
+                gain=jnp.full((heads, width), GAIN), bias=jnp.zeros((heads, width)))
 
   def start_personal(self, key, people):
     return dict(slots=jax.random.normal(key, (people, self.heads, self.slots, self.slot_width)))
@@ -61,11 +64,12 @@ class Lpm(interface.Base):
     e_BD = interface.pooled(x_BQD, real_BQ)
     e_BD *= jax.lax.rsqrt(jnp.mean(jnp.square(e_BD), -1, keepdims=True) + EPS * scale_B11[:, 0] ** 2 + 1e-24)
     prompt_BHD, attention_BHN = read(self.shared, personal['slots'], e_BD)
-    return interface.Given(prompt_BHD * scale_B11, looks=dict(attention_BHN=attention_BHN))
+    words_HD = started(embed, self.vocab, self.heads)
+    return interface.Given(words_HD + prompt_BHD * scale_B11, looks=dict(attention_BHN=attention_BHN))
 
 
 def read(shared: dict, slots_BHNM: jax.Array, e_BD: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """-> prompts before their scale [B, H, D], and how each head looked at its slots [B, H, N]."""
+  """-> what is added to the words, before its scale [B, H, D], and how each head looked at its slots [B, H, N]."""
   matrix = lambda name: shared[name] * shared[name].shape[-2] ** -0.5
   q_BHK = jnp.einsum('bd,hdk->bhk', e_BD, matrix('query'))
   k_BHNK = jnp.einsum('bhnm,hmk->bhnk', slots_BHNM, matrix('key'))

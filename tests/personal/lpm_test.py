@@ -50,7 +50,8 @@ def test_a_rows_prompt_is_made_of_its_question_and_its_persons_slots(x64):
     e_D = sum(words) / len(words)
     e_D = e_D / np.sqrt(np.mean(e_D ** 2))
     size = np.sqrt(np.mean(np.square(words)))
-    want = size * in_loops(tables['shared'], tables['personal']['slots'][row_T[0] - small.VOCAB], e_D)
+    first_HD = embed[np.random.default_rng(0).integers(small.VOCAB, size=len(prompt_HD))]
+    want = first_HD + size * in_loops(tables['shared'], tables['personal']['slots'][row_T[0] - small.VOCAB], e_D)
     # The numbers that keep roots from zero are 1e-6 of what stands there, and less.
     assert_close(prompt_HD, want, 1e-5)
 

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from latentmem.base import arrays
 from latentmem.base.errors import InputError
 from latentmem.personal.profile import Item
 from latentmem.personal.store import Store
@@ -16,9 +17,16 @@ OLD = [Item((1, 2, 3), (BEGIN, 12)), Item((4, 5, 6), (BEGIN, 13))]
 NEW = [Item((7, 8, 9), (BEGIN, 14)), Item((10, 11, 15), (BEGIN, 12))]
 
 
-def writer_of(kind):
+def trained(kind):
+  """A model, its parameters and the base's. What lpm's projection starts with adds little to its words."""
   sizes = dict(lpm=dict(heads=8, slots=8, slot_width=8), lora=dict(rank=4), prompt=dict(tokens=4))[kind]
   net, params, base = small.built(kind, **sizes)
+  more = lambda path, leaf: leaf + 0.7 * (arrays.name_of(path).endswith('gain'))
+  return net, jax.tree_util.tree_map_with_path(more, params), base
+
+
+def writer_of(kind):
+  net, params, base = trained(kind)
   return Writer(net, params, base['base'], answer=3, rows=8)
 
 
@@ -69,8 +77,7 @@ def test_a_kept_profile_is_read_as_before(writer, tmp_path):
 
 
 def test_somebody_of_the_table_is_read_as_the_model_reads(writer):
-  net, params, base = small.built(writer.net.adapter['kind'], **{
-      name: value for name, value in dict(writer.net.adapter).items() if name != 'kind'})
+  net, params, base = trained(writer.net.adapter['kind'])
   known = writer.known('bob', 3)
   tokens_BT, targets_BA, _ = writer._laid(OLD)
   tokens_BT[:, 0] = small.VOCAB + 3
