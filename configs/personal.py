@@ -45,7 +45,7 @@ STAGES = dict(
 # Sizes that suit a base of a few hundred thousand numbers: the paper's 32 slots of 64 numbers are for billions.
 ADAPTERS = dict(lpm=dict(heads=64, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=64),
                 none=dict(tokens=64))
-RATES = dict(lpm=2e-2, lora=3e-3, prompt=3e-2, none=3e-2)
+RATES = dict(lpm=2e-2, lora=3e-3, prompt=1e-1, none=1e-1)
 
 
 def get_config(choice: str = 'base') -> ml_collections.ConfigDict:
