@@ -19,7 +19,7 @@ ADAPTERS = dict(lpm=dict(heads=16, slots=32, slot_width=32, key_width=32), lora=
                 none=dict(tokens=16))
 # Ten turns and a question fit.
 LENGTH = 768
-RATES = dict(lpm=3e-3, lora=3e-3, prompt=1e-2, none=1e-2)
+RATES = dict(lpm=2e-2, lora=3e-3, prompt=1e-2, none=1e-2)
 
 
 def get_config(choice: str = 'base') -> ml_collections.ConfigDict:

@@ -17,7 +17,7 @@ from absl import flags, logging
 
 from latentmem.base.errors import InputError
 from launch import comparing, parts, shell
-from launch.personalizing import arms, bases, comparison, scores, told
+from launch.personalizing import arms, bases, comparison, histories, scores, told
 
 _CONFIG = shell.define_config()
 _BASE = flags.DEFINE_string('base', None, 'Folder of the base that stays as it is.')
@@ -32,7 +32,7 @@ def main():
   logging.set_verbosity(logging.FATAL)
   config = shell.config_of(_CONFIG)
   arms.check(config)
-  histories = comparison.histories(_HISTORIES.value)
+  reads = histories.named(_HISTORIES.value)
   if not _BASE.value:
     raise InputError('launch.personalize needs --base=FOLDER.')
   chat = bases.chat_of(_BASE.value)
@@ -44,14 +44,13 @@ def main():
   seeds = comparing.seeds(config, _SEEDS.value, names)
   built = {name: arms.build(config, name, base) for name in names}
   source = next(iter(built.values())).source
-  asks.check(source, [read.tokens for read in histories])
-  comparison.check_people(source, histories)
+  asks.check(source, reads)
   folder = comparing.begun(_WORKDIR.value)
   one = lambda path, arm, seed, preemption: comparison.one(path, arm, seed, base, preemption, asks)
   if not comparing.all_done(folder, built, seeds, one):
     return
   whole = [comparison.kept(folder / read.page, base, source,
-                           functools.partial(comparison.history, base, source, read, asks)) for read in histories]
+                           functools.partial(comparison.history, base, source, read, asks)) for read in reads]
   print(comparison.tell(folder, names, seeds, whole, base))
 
 

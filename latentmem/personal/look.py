@@ -1,6 +1,6 @@
 """What slots hold, in the base's own words: what each alone would add to the prompt, and the tokens nearest to it.
 
-  P_hn = LN_h(v + MLP(v)),  v = W_Vh m_hn           what head h adds where it looks at slot n and no other: see `lpm`
+  LN_h(v + MLP(v)),  v = W_Vh m_hn                  what head h adds where it looks at slot n and no other: see `lpm`
 U people, H heads, N slots, M numbers of a slot, D width, V vocabulary, C tokens that are named.
 """
 
@@ -16,8 +16,8 @@ def alone(shared: dict, slots_UHNM: jax.Array) -> jax.Array:
   people, heads, slots, size = slots_UHNM.shape
   # One slot is read whatever is asked.
   one_BH1M = jnp.swapaxes(slots_UHNM, 1, 2).reshape(people * slots, heads, 1, size)
-  prompt_BHD, _ = lpm.read(shared, one_BH1M, jnp.zeros((people * slots, shared['query'].shape[1])))
-  return jnp.swapaxes(prompt_BHD.reshape(people, slots, heads, -1), 1, 2)
+  added_BHD, _ = lpm.read(shared, one_BH1M, jnp.zeros((people * slots, shared['query'].shape[1])))
+  return jnp.swapaxes(added_BHD.reshape(people, slots, heads, -1), 1, 2)
 
 
 def nearest(vectors_D: jax.Array, embed_VD: jax.Array, count: int = 3) -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,7 @@ class Lpm(interface.Base):
     normal = lambda *shape: jax.random.normal(next(keys), shape)
     return dict(query=normal(heads, width, self.key_width), key=normal(heads, size, self.key_width),
                 value=normal(heads, size, width), up=normal(width, hidden), down=jnp.zeros((hidden, width)),
-                gain=jnp.full((heads, width), GAIN), bias=jnp.zeros((heads, width)))
+                scale=jnp.full((heads, width), GAIN), bias=jnp.zeros((heads, width)))
 
   def start_personal(self, key, people):
     return dict(slots=jax.random.normal(key, (people, self.heads, self.slots, self.slot_width)))
@@ -63,9 +63,9 @@ class Lpm(interface.Base):
     scale_B11 = interface.scale_of(x_BQD, real_BQ)
     e_BD = interface.pooled(x_BQD, real_BQ)
     e_BD *= jax.lax.rsqrt(jnp.mean(jnp.square(e_BD), -1, keepdims=True) + EPS * scale_B11[:, 0] ** 2 + 1e-24)
-    prompt_BHD, attention_BHN = read(self.shared, personal['slots'], e_BD)
+    added_BHD, attention_BHN = read(self.shared, personal['slots'], e_BD)
     words_HD = started(embed, self.vocab, self.heads)
-    return interface.Given(words_HD + prompt_BHD * scale_B11, looks=dict(attention_BHN=attention_BHN))
+    return interface.Given(words_HD + added_BHD * scale_B11, looks=dict(attention_BHN=attention_BHN))
 
 
 def read(shared: dict, slots_BHNM: jax.Array, e_BD: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -77,7 +77,7 @@ def read(shared: dict, slots_BHNM: jax.Array, e_BD: jax.Array) -> tuple[jax.Arra
   # What is read is projected, not every slot: the projection is linear.
   p_BHD = jnp.einsum('bhm,hmd->bhd', jnp.einsum('bhn,bhnm->bhm', attention_BHN, slots_BHNM), matrix('value'))
   p_BHD += nn.gelu(p_BHD @ matrix('up'), approximate=False) @ matrix('down')
-  return layer_norm(p_BHD) * shared['gain'] + shared['bias'], attention_BHN
+  return layer_norm(p_BHD) * shared['scale'] + shared['bias'], attention_BHN
 
 
 def layer_norm(x_BHD: jax.Array) -> jax.Array:

@@ -33,7 +33,7 @@ def of_history(scores: dict) -> dict:
   """One line of the table, of a base that reads so much history itself."""
   name = f'history {scores["history"]}' if scores['history'] else 'question alone'
   name += f' of {scores["people"]} people' if scores.get('people') else ''
-  return of_base(name, scores) | dict(history=scores['history'])
+  return of_base(name, scores) | dict(history=scores['history'], people=scores.get('people', 0))
 
 
 def of_base(name: str, scores: dict) -> dict:
@@ -91,6 +91,10 @@ def by_length(rows: list[dict], title: str) -> Figure:
     lengths = [row['history'] for row in whole]
     spread = [[row['right'] - row['least'] for row in whole], [row['most'] - row['right'] for row in whole]]
     left.errorbar(lengths, [row['right'] for row in whole], yerr=spread, fmt='o-', capsize=3, label='history is read')
+    for row in whole:
+      if row['people']:
+        left.annotate(f'{row["people"]} people', (row['history'], row['right']), xytext=(0, 10), ha='center',
+                      textcoords='offset points', fontsize=8)
     right.plot(lengths, [row['kv_bytes'] for row in whole], 'o-', label='history is read')
     for i, row in enumerate([row for row in rows if 'history' not in row], 1):
       left.axhline(row['right'], color=f'C{i}', label=row['arm'])

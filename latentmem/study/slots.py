@@ -10,8 +10,8 @@ import numpy as np
 SHOWN = 12
 CAPTIONS = dict(
     slots_map='Slots of all people, a colour a person, brought to two dimensions by {method}.',
-    slots_words='The word nearest to what each slot alone puts before a question, by cosine; the first heads and slots '
-                'of one person.',
+    slots_words='The word nearest to what each slot alone adds to what stands before a question, by cosine; the first '
+                'heads and slots of one person.',
     slots_attention='Where questions of each type look: the share of each slot of each head, of one person.')
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import pathlib
-from typing import NamedTuple
 
 import jax
 
@@ -14,6 +13,7 @@ from latentmem.study import personal, report, said
 from latentmem.train import placement, results
 from launch import comparing, parts
 from launch.personalizing import looks, saying, scores, told
+from launch.personalizing.histories import Read
 
 SAID = 'said.json'
 
@@ -81,44 +81,11 @@ def _found(folder: pathlib.Path, names: list[str], seeds: range, base) -> dict[s
   return found
 
 
-class Read(NamedTuple):
-  """A history that the base reads itself: its tokens, 0 for none, and of how many people, the first; 0 for all."""
-
-  tokens: int
-  people: int = 0
-
-  @property
-  def page(self) -> str:
-    return f'history-{self.tokens}{f"-of-{self.people}" if self.people else ""}.json'
-
-
-def histories(named: list[str]) -> list[Read]:
-  """Of '1024' or, of the first four people, '1024:4', in their order, the question alone first.
-
-  Raises InputError for what is neither.
-  """
-  found = {Read(0)}
-  for each in named:
-    tokens, colon, people = each.partition(':')
-    if not tokens.isdecimal() or colon and not (people.isdecimal() and int(people)):
-      raise InputError(f'A history is a number of tokens, and may name how many people it is read of, as in 1024 or '
-                       f'1024:4; it got {each!r}.')
-    found.add(Read(int(tokens), int(people or 0)))
-  return sorted(found)
-
-
-def check_people(source, reads: list[Read]) -> None:
-  """Raises InputError where a history is read of more people than there are."""
-  for read in reads:
-    if read.people > source.asks.people:
-      raise InputError(f'{read.tokens}:{read.people} reads histories of {read.people} people, and there are '
-                       f'{source.asks.people}.')
-
-
 def history(base, source, read: Read, asks=scores) -> dict:
   """Scores of the base alone with a history. Args: asks: As `one` has it."""
-  print(f'The base reads {read.tokens} tokens of history', flush=True)
-  found = asks.with_history(base, source, read.tokens, read.people)
+  of = f', of {read.people} people' if read.people else ''
+  print(f'The base reads {read.tokens} tokens of history{of}', flush=True)
+  found = asks.with_history(base, source, read)
   return found | dict(people=read.people, kv_bytes=counts.kv_bytes(base.fields, read.tokens))
 
 

@@ -19,10 +19,10 @@ def write(run: records.Run, arm, params: dict, frozen: dict, spoken, asked: dict
   tables = params['params']['personal']
   if 'slots' not in tables.get('personal', {}):
     return
-  prompt_UHND = look.alone(tables['shared'], tables['personal']['slots'][:PEOPLE])
-  token_HN1, cosine_HN1 = look.nearest(prompt_UHND[0], frozen['base']['embed'], 1)
-  people, _, _, width = prompt_UHND.shape
-  method, flat_S2 = slots.flat(np.asarray(prompt_UHND).reshape(-1, width))
+  added_UHND = look.alone(tables['shared'], tables['personal']['slots'][:PEOPLE])
+  token_HN1, cosine_HN1 = look.nearest(added_UHND[0], frozen['base']['embed'], 1)
+  people, _, _, width = added_UHND.shape
+  method, flat_S2 = slots.flat(np.asarray(added_UHND).reshape(-1, width))
   run.write('slots.json', dict(
       map=dict(method=method, points=flat_S2.reshape(people, -1, 2)),
       words=dict(words=[[spoken(*tokens) for tokens in row] for row in token_HN1.tolist()], cosines=cosine_HN1[..., 0]),

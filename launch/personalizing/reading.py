@@ -24,7 +24,7 @@ class Reader:
 
   def __init__(self, base, longest: int, question: int, rows: int, piece: int):
     pieces = -(-longest // piece)
-    parts = range(1, ROOMS) if pieces > ROOMS else ()
+    parts = range(1, ROOMS) if pieces > ROOMS and base.seeing(1) != base.seeing(2) else ()
     self._rooms = [*(-(-pieces * part // ROOMS) * piece for part in parts), pieces * piece + question]
     self._nets = {room: models.make(**base.seeing(room)) for room in self._rooms}
     self.net: Model = self._nets[self._rooms[-1]]
@@ -36,17 +36,17 @@ class Reader:
 
   def history(self, tokens_T):
     """The carry after a text, of one row."""
-    piece, rooms = self.piece, iter(self._rooms)
-    room = next(rooms)
+    piece = self.piece
+    room, *wider = self._rooms
     carry = self._begin(self.params, room=room)
     for i in range(0, len(tokens_T), piece):
-      if i + piece > room:
-        room = next(rooms)
+      if i + piece > room and wider:
+        room = wider.pop(0)
         carry = self._widened(carry, room)
       part = tokens_T[i:i + piece]
       padded = np.pad(part, (0, piece - len(part)))[None]
       carry = self._read(self.params, carry, padded, (np.arange(piece) < len(part))[None], room=room)
-    return self._widened(carry, self._rooms[-1])
+    return self._widened(carry, wider[-1]) if wider else carry
 
   def questions(self, carry, tokens_BT, targets_BT):
     """-log p(target) and the likeliest token at every place of rows [person | question | answer]."""

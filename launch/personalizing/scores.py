@@ -3,6 +3,7 @@
 B rows, T tokens, U people.
 """
 
+from collections.abc import Sequence
 import time
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from latentmem.base.errors import InputError
 from latentmem.tasks import persona_words as words
 from latentmem.train import evaluate
-from launch.personalizing import reading
+from launch.personalizing import histories, reading
+from launch.personalizing.histories import Read
 
 FAMILY = 4
 # Rows of questions asked at once hold a history each: together no more tokens than these.
@@ -47,11 +49,12 @@ class _Batches:
     return map(self._change, self._batches)
 
 
-def check(source, histories: tuple[int, ...] = ()) -> None:
-  """Raises InputError where there is nobody to swap memories with."""
+def check(source, reads: Sequence[Read] = ()) -> None:
+  """Raises InputError where there is nobody to swap memories with, or a history cannot be read."""
   people = source.asks.people
   if people <= FAMILY:
     raise InputError(f'Swapping memories takes another family; people={people} is one, {2 * FAMILY} are two.')
+  histories.check(reads, people, _by_person(source), lambda u, tokens: source.asks.person(u).history(tokens))
 
 
 def own_and_swapped(arm, params: dict, frozen: dict) -> dict:
@@ -75,24 +78,26 @@ def examples(source) -> dict[str, np.ndarray]:
   return found
 
 
-def with_history(base, source, history: int, people: int = 0, rows: int = 32, piece: int = 512) -> dict:
-  """Scores of the base alone, each person's history of so many tokens before the question; 0 for the question alone.
+def with_history(base, source, read: Read, rows: int = 32, piece: int = 512) -> dict:
+  """Scores of the base alone, each person's history before the question.
 
-  Args: people: Whose questions are asked, the first; 0 for all. rows: Of questions at once. piece: Tokens at once.
+  Args: rows: Of questions at once, at most. piece: Tokens at once.
 
   A history is read once, in pieces, and its cache lent to all questions about its person.
   """
   asks, scorer, begun = source.asks, source.scorer(), time.monotonic()
-  rows = max(1, min(rows, HELD // max(history, 1)))
-  read = reading.Reader(base, history, asks.length, rows, piece)
-  for u, examples in sorted(_by_person(source).items())[:people or None]:
-    carry = read.history(asks.person(u).history(history).tokens_T if history else np.zeros(0, np.int32))
+  rows = max(1, min(rows, HELD // max(read.tokens, 1)))
+  reader = reading.Reader(base, read.tokens, asks.length, rows, piece)
+  for u, examples in sorted(_by_person(source).items()):
+    if not read.asks(u):
+      continue
+    carry = reader.history(asks.person(u).history(read.tokens).tokens_T if read.tokens else np.zeros(0, np.int32))
     for i in range(0, len(examples), rows):
       tokens_BT, targets_BT, weights_BT = (np.stack(a) for a in zip(*examples[i:i + rows]))
-      nats_BT, predicted_BT = read.questions(carry, tokens_BT, targets_BT)
+      nats_BT, predicted_BT = reader.questions(carry, tokens_BT, targets_BT)
       scorer.add(dict(tokens_BT=tokens_BT, targets_BT=targets_BT, weights_BT=weights_BT,
                       reset_BT=np.arange(tokens_BT.shape[1]) == np.zeros((len(tokens_BT), 1))), nats_BT, predicted_BT)
-  return scorer.result() | dict(history=history, seconds=time.monotonic() - begun)
+  return scorer.result() | dict(history=read.tokens, seconds=time.monotonic() - begun)
 
 
 def _by_person(source) -> dict[int, list]:

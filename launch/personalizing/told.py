@@ -5,6 +5,7 @@
 B rows, T tokens, O options.
 """
 
+from collections.abc import Sequence
 import math
 import time
 
@@ -15,7 +16,8 @@ from latentmem.base.errors import InputError
 from latentmem.data.spoken import Asked
 from latentmem.train import evaluate
 from latentmem.train.state import fresh_carry
-from launch.personalizing import reading
+from launch.personalizing import histories, reading
+from launch.personalizing.histories import Read
 
 PIECE = 256
 NOTES = '''right, least, most: share of questions whose likeliest answer, a byte of it, is the right one, and its 95 %
@@ -25,16 +27,14 @@ numbers: trained for each conversation; shared: trained for all; kv_bytes: keys 
 question, on average'''
 
 
-def check(source, histories: tuple[int, ...] = ()) -> None:
+def check(source, reads: Sequence[Read] = ()) -> None:
   """Raises InputError where there is nothing to ask, nobody to swap memories with, or something does not fit."""
   if source.people <= source.apart:
     raise InputError(f'Swapping memories takes a person {source.apart} on; {source.describe()["kind"]} has '
                      f'{source.people}, and {2 * source.apart} would do.')
   if not source.asked():
     raise InputError(f'There are no questions: {source.describe()}.')
-  for shortest in sorted(filter(None, histories))[:1]:
-    for u in range(source.people):
-      source.history(u, shortest)
+  histories.check(reads, source.people, {each.person for each in source.asked()}, source.history)
 
 
 def own_and_swapped(arm, params: dict, frozen: dict) -> dict:
@@ -64,16 +64,14 @@ def with_text(base, source, turns: int) -> dict:
   return _behind(base, source, asked, texts) | dict(turns=turns, text=float(np.mean(list(map(len, texts)))))
 
 
-def with_history(base, source, history: int, people: int = 0) -> dict:
-  """Scores of the base alone, each person's history of so many tokens before the question; 0 for the question alone.
-
-  Args: people: Whose questions are asked, the first; 0 for all.
-  """
+def with_history(base, source, read: Read) -> dict:
+  """Scores of the base alone, each person's history before the question."""
   begun = time.monotonic()
-  asked = [each for each in source.asked() if not people or each.person < people]
-  told = {u: source.history(u, history) if history else np.zeros(0, np.int32) for u in {each.person for each in asked}}
+  asked = [each for each in source.asked() if read.asks(each.person)]
+  tell = lambda u: source.history(u, read.tokens) if read.tokens else np.zeros(0, np.int32)
+  told = {u: tell(u) for u in {each.person for each in asked}}
   found = _behind(base, source, asked, [told[each.person] for each in asked])
-  return found | dict(history=history, seconds=time.monotonic() - begun)
+  return found | dict(history=read.tokens, seconds=time.monotonic() - begun)
 
 
 def _behind(base, source, asked: list[Asked], texts: list[np.ndarray]) -> dict:

@@ -17,7 +17,7 @@ from latentmem.tasks import persona_questions
 from latentmem.tasks import persona_words as words
 from launch import parts
 from launch.benchmarks import absorb
-from launch.personalizing import arms, bases, comparison, profiles, reading, scores, wording
+from launch.personalizing import arms, bases, comparison, histories, profiles, reading, scores, wording
 from tests.launch.commands import launch
 from tests.train import small
 
@@ -62,7 +62,7 @@ def told(base, tmp_path_factory):
   for kind in personal.kinds():
     arm = arms.build(config_of(), kind, base)
     assert comparison.one(folder / f'{kind}-0', arm, 0, base, small.LeavesAt(-1))
-  score = functools.partial(comparison.history, base, arm.source, comparison.Read(176))
+  score = functools.partial(comparison.history, base, arm.source, histories.Read(176))
   whole = [comparison.kept(folder / 'history-176.json', base, arm.source, score)]
   return folder, comparison.tell(folder, personal.kinds(), range(1), whole, base)
 
@@ -194,15 +194,19 @@ def test_the_base_reads_a_history_as_if_it_were_one_row(base):
 def test_a_history_may_be_read_of_the_first_people_alone(base):
   source = arms.build(config_of(), 'lpm', base).source
   of = [source.heldout_example(i).tokens_T[0] - source.asks.vocab for i in range(source.heldout_examples)]
-  few, all_of_them = (comparison.history(base, source, comparison.Read(176, people)) for people in (4, 0))
+  few, all_of_them = (comparison.history(base, source, histories.Read(176, people)) for people in (4, 0))
   assert (few['tokens'], all_of_them['tokens']) == (np.sum(np.array(of) < 4), len(of)) and few['people'] == 4
-  assert comparison.histories(['900:4', '1024', '900']) == [(0, 0), (900, 0), (900, 4), (1024, 0)]
-  assert len({read.page for read in comparison.histories(['900:4', '1024', '900'])}) == 4
-  for wrong in ('9k', '900:', '900:0', '900:four', ':4'):
-    with pytest.raises(InputError, match=f"as in 1024 or 1024:4; it got '{wrong}'"):
-      comparison.histories([wrong])
+  assert histories.named(['900:4', '1024', '900']) == [(0, 0), (900, 0), (900, 4), (1024, 0)]
+  assert len({read.page for read in histories.named(['900:4', '1024', '900'])}) == 4
+  for wrong in ('9k', '900:', '900:0', '900:four', ':4', '0:4'):
+    with pytest.raises(InputError, match=f"as in 1024 or 1024:4, not '{wrong}'"):
+      histories.named([wrong])
   with pytest.raises(InputError, match='of 12 people, and there are 8'):
-    comparison.check_people(source, [comparison.Read(900, 12)])
+    scores.check(source, [histories.Read(900, 12)])
+  with pytest.raises(InputError, match='histories=40 is too short for person 0: A history of these facts takes'):
+    scores.check(source, [histories.Read(40)])
+  with pytest.raises(InputError, match='none of the first 4 people is asked'):
+    histories.check([histories.Read(900, 4)], 8, {5, 7}, None)
 
 
 def test_what_does_not_fit_is_refused(base, tmp_path):

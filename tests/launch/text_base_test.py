@@ -12,7 +12,7 @@ from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import interface, qwen3_weights
 from launch import parts
-from launch.personalizing import arms, bases, comparison, profiles, told
+from launch.personalizing import arms, bases, comparison, histories, profiles, told
 from tests import tokenizers
 from tests.launch.commands import launch
 from tests.train import small
@@ -64,10 +64,10 @@ def compared(folder, base):
   path = folder / 'runs'
   for kind in KINDS:
     arm = arms.build(config_of(base, bases.chat_of(base.folder)), kind, base)
-    told.check(arm.source, (0, 2500))
+    told.check(arm.source, histories.named(['2500']))
     assert comparison.one(path / f'{kind}-0', arm, 0, base, small.LeavesAt(-1), told)
   whole = [comparison.kept(path / f'history-{tokens}.json', base, arm.source,
-                           functools.partial(comparison.history, base, arm.source, comparison.Read(tokens), told))
+                           functools.partial(comparison.history, base, arm.source, histories.Read(tokens), told))
            for tokens in (0, 2500)]
   return path, comparison.tell(path, KINDS, range(1), whole, base)
 
@@ -92,7 +92,7 @@ def test_a_history_is_read_once_for_all_questions_of_a_person(base, monkeypatch)
   read, whole = [], told.reading.Reader.history
   counted = lambda self, text_T: read.append(len(text_T)) or whole(self, text_T)
   monkeypatch.setattr(told.reading.Reader, 'history', counted)
-  told.with_history(base, source, 2500)
+  told.with_history(base, source, histories.Read(2500))
   assert len(read) == len({each.person for each in source.asked()}) < 8 and 2000 < min(read) <= max(read) <= 2500
 
 

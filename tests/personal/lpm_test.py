@@ -15,7 +15,7 @@ def gelu(x):
 
 
 def in_loops(shared, slots_HNM, e_D):
-  """P_h = LN_h(p + MLP(p)), p = softmax(W_Qh e (W_Kh M_h)' / sqrt d) W_Vh M_h, head by head, slot by slot."""
+  """LN_h(p + MLP(p)), p = softmax(W_Qh e (W_Kh M_h)' / sqrt d) W_Vh M_h, head by head, slot by slot."""
   query, key, value, up, down = (shared[name] / math.sqrt(shared[name].shape[-2])
                                  for name in ('query', 'key', 'value', 'up', 'down'))
   out = []
@@ -26,7 +26,7 @@ def in_loops(shared, slots_HNM, e_D):
     p_D = sum(w * (m @ value[h]) for w, m in zip(weights, slots_NM))
     p_D = p_D + gelu(p_D @ up) @ down
     p_D = (p_D - p_D.mean()) / np.sqrt(p_D.var() + 1e-6)
-    out.append(p_D * shared['gain'][h] + shared['bias'][h])
+    out.append(p_D * shared['scale'][h] + shared['bias'][h])
   return np.stack(out)
 
 

@@ -17,16 +17,16 @@ OLD = [Item((1, 2, 3), (BEGIN, 12)), Item((4, 5, 6), (BEGIN, 13))]
 NEW = [Item((7, 8, 9), (BEGIN, 14)), Item((10, 11, 15), (BEGIN, 12))]
 
 
-def trained(kind):
-  """A model, its parameters and the base's. What lpm's projection starts with adds little to its words."""
+def strong(kind):
+  """A model, its parameters and the base's; lpm's projection adds more to its words than at the start of training."""
   sizes = dict(lpm=dict(heads=8, slots=8, slot_width=8), lora=dict(rank=4), prompt=dict(tokens=4))[kind]
   net, params, base = small.built(kind, **sizes)
-  more = lambda path, leaf: leaf + 0.7 * (arrays.name_of(path).endswith('gain'))
+  more = lambda path, leaf: leaf + 0.7 * arrays.name_of(path).endswith('shared/scale')
   return net, jax.tree_util.tree_map_with_path(more, params), base
 
 
 def writer_of(kind):
-  net, params, base = trained(kind)
+  net, params, base = strong(kind)
   return Writer(net, params, base['base'], answer=3, rows=8)
 
 
@@ -77,7 +77,7 @@ def test_a_kept_profile_is_read_as_before(writer, tmp_path):
 
 
 def test_somebody_of_the_table_is_read_as_the_model_reads(writer):
-  net, params, base = trained(writer.net.adapter['kind'])
+  net, params, base = strong(writer.net.adapter['kind'])
   known = writer.known('bob', 3)
   tokens_BT, targets_BA, _ = writer._laid(OLD)
   tokens_BT[:, 0] = small.VOCAB + 3

@@ -43,11 +43,12 @@ def test_the_text_has_every_arm_type_and_size():
 
 
 def test_lengths_are_those_of_histories_and_memories_are_lines():
-  more = personal.of_history(scored(39, 40) | dict(history=8192, kv_bytes=65536))
+  more = personal.of_history(scored(39, 40) | dict(history=8192, people=4, kv_bytes=65536))
   figure = personal.by_length([*ROWS, more], 'persons')
   left, right = figure.axes
   assert left.containers[0].lines[0].get_xdata().tolist() == right.lines[0].get_xdata().tolist() == [1024, 8192]
   assert right.lines[0].get_ydata().tolist() == [8192, 65536]
+  assert [text.get_text() for text in left.texts] == ['4 people']
   assert [line.get_ydata()[0] for line in left.lines if line.get_label() in ('lpm', 'none')] == [0.8, 0.25]
   assert [line.get_label() for line in right.lines] == ['history is read', 'lpm', 'none']
   changed = personal.summary('lora', [run(10, 10) | dict(kv_bytes=0)])
