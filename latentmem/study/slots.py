@@ -12,7 +12,8 @@ CAPTIONS = dict(
     slots_map='Slots of all people, a colour a person, brought to two dimensions by {method}.',
     slots_words='The word nearest to what each slot alone adds to what stands before a question, by cosine; the first '
                 'heads and slots of one person.',
-    slots_attention='Where questions of each type look: the share of each slot of each head, of one person.')
+    slots_attention='Where questions of each type look: the share of each slot of the first heads, of '
+                    'one person.')
 
 
 def flat(points_SM: np.ndarray) -> tuple[str, np.ndarray]:
@@ -37,11 +38,16 @@ def map_of(told: dict) -> Figure:
   figure = Figure(figsize=(5.6, 4.6), layout='constrained')
   axes = figure.subplots()
   people = told['map']['points']
-  for u, points_S2 in enumerate(people):
-    axes.scatter(*np.transpose(points_S2), s=6, color=colour_of(u, len(people)), label=f'person {u}')
+  colours = [colour_of(u, len(people)) for u in range(len(people))]
+  for u, colour in enumerate(colours):
+    axes.scatter([], [], color=colour, label=f'person {u}')
+  dots = [(*point, u) for u, points_S2 in enumerate(people) for point in points_S2]
+  # In any order, so that nobody's lie on top.
+  x, y, of = np.random.default_rng(0).permutation(dots).T
+  axes.scatter(x, y, s=3, c=[colours[int(u)] for u in of])
   axes.set(xticks=[], yticks=[], title='slots over people')
   if len(people) <= SHOWN:
-    figure.legend(loc='outside right upper', fontsize=7, markerscale=2)
+    figure.legend(loc='outside right upper', fontsize=7)
   return figure
 
 
@@ -70,7 +76,7 @@ def words_of(told: dict) -> Figure:
 
 def attention_of(told: dict) -> Figure:
   """Questions by slots, head after head."""
-  share_QHN = np.asarray(told['attention']['share'])
+  share_QHN = np.asarray(told['attention']['share'])[:, :SHOWN]
   questions, heads, slots = share_QHN.shape
   figure = Figure(figsize=(9, 0.34 * questions + 1.4), layout='constrained')
   axes = figure.subplots()

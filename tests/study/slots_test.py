@@ -30,7 +30,11 @@ def test_every_figure_is_drawn_and_shows_what_it_was_told():
   made = {name: make() for name, (_, make) in slots.wanted(it).items()}
   assert list(made) == ['slots_map', 'slots_words', 'slots_attention']
   assert all(figures.png(figure)[:4] == b'\x89PNG' for figure in made.values())
-  assert len(made['slots_map'].axes[0].collections) == 3
+  dots = made['slots_map'].axes[0].collections[-1]
+  colours = {tuple(point): tuple(colour) for point, colour in zip(dots.get_offsets().tolist(), dots.get_facecolors())}
+  assert len(colours) == 24
+  for u, points_S2 in enumerate(it['map']['points']):
+    assert {colours[tuple(point)] for point in points_S2} == {slots.colour_of(u, 3)}
   said = {text.get_text() for text in made['slots_words'].axes[0].texts}
   assert said == {f'w{h}{n}' for h in (0, 1) for n in range(4)}
   shown = made['slots_attention'].axes[0].images[0].get_array()
