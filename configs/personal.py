@@ -14,6 +14,9 @@ letter alone (letters), where to in a month (plans), all types of questions (typ
 be new (tastes), and all about persons of whom much is told (many), or little, many to a row (base). Every arm's fields
 are in the config, whichever is named: --config.personal.lora.rank=4. A person's questions come in families of four, so
 that 25 % is chance for whatever ignores who asks.
+
+All stages took 70 minutes on two cores of a CPU; the base that came of them answers 93 % of questions about fresh
+persons of 38 facts in 1,024 tokens. An arm takes a minute or two a seed on one core.
 """
 
 import ml_collections
@@ -22,7 +25,7 @@ from latentmem import data, model, personal, train
 from latentmem.base.errors import check_known
 
 ARMS = ('lpm', 'lora', 'prompt', 'none')
-# Groups of facts of a person, few in a history of 320 tokens at least, many in one of 740.
+# Groups of facts of a person, few in a history of 313 tokens at least, many in one of 740.
 FEW = dict(preferences=1, evolutions=1, ideas=1, attributes=1, plans=1)
 MANY = dict(preferences=4, evolutions=2, ideas=2, attributes=2, plans=1)
 # What a base is asked, stage by stage: fields of the task, then rows of a step, steps, and the learning rate.
