@@ -258,6 +258,8 @@ def _group(q_BTHK, k_BSHK, v_BSHK, start_BT, window, block, prefix):
   fold = lambda a: a.reshape((batch * count, block) + a.shape[2:])
 
   def windows(a_BSHK):
+    if count == 1:
+      return a_BSHK
     parts = [a_BSHK[:, i:i + length].reshape((batch, count, block) + a_BSHK.shape[2:]) for i in range(0, reach, block)]
     return jnp.concatenate(parts, axis=2).reshape((batch * count, reach) + a_BSHK.shape[2:])
 
