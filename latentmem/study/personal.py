@@ -32,8 +32,13 @@ def summary(arm: str, runs: list[dict]) -> dict:
 def of_history(scores: dict) -> dict:
   """One line of the table, of a base that reads so much history itself."""
   name = f'history {scores["history"]}' if scores['history'] else 'question alone'
-  name += f' of {scores["people"]} people' if scores.get('people') else ''
+  name += f' of {counted(scores["people"])}' if scores.get('people') else ''
   return of_base(name, scores) | dict(history=scores['history'], people=scores.get('people', 0))
+
+
+def counted(people: int) -> str:
+  """'1 person' or '4 people'."""
+  return f'{people} person' if people == 1 else f'{people} people'
 
 
 def of_base(name: str, scores: dict) -> dict:
@@ -93,7 +98,7 @@ def by_length(rows: list[dict], title: str) -> Figure:
     left.errorbar(lengths, [row['right'] for row in whole], yerr=spread, fmt='o-', capsize=3, label='history is read')
     for row in whole:
       if row['people']:
-        left.annotate(f'{row["people"]} people', (row['history'], row['right']), xytext=(0, 10), ha='center',
+        left.annotate(counted(row['people']), (row['history'], row['right']), xytext=(0, 10), ha='center',
                       textcoords='offset points', fontsize=8)
     right.plot(lengths, [row['kv_bytes'] for row in whole], 'o-', label='history is read')
     for i, row in enumerate([row for row in rows if 'history' not in row], 1):

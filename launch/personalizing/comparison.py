@@ -83,7 +83,7 @@ def _found(folder: pathlib.Path, names: list[str], seeds: range, base) -> dict[s
 
 def history(base, source, read: Read, asks=scores) -> dict:
   """Scores of the base alone with a history. Args: asks: As `one` has it."""
-  of = f', of {read.people} people' if read.people else ''
+  of = f', of {personal.counted(read.people)}' if read.people else ''
   print(f'The base reads {read.tokens} tokens of history{of}', flush=True)
   found = asks.with_history(base, source, read)
   return found | dict(people=read.people, kv_bytes=counts.kv_bytes(base.fields, read.tokens))

@@ -34,6 +34,7 @@ def test_intervals_stay_between_nothing_and_everything():
 
 def test_the_text_has_every_arm_type_and_size():
   text = personal.table(ROWS) + personal.sizes(SIZES)
+  assert personal.counted(1) == '1 person' and personal.counted(4) == '4 people'
   few = personal.of_history(scored(3, 4) | dict(history=9000, people=4, kv_bytes=8))
   assert 'history 9000 of 4 people' in personal.table([few])
   assert '80.0%' in text and 'history 1024' in text and '90.0%' in text and '32,768' in text
