@@ -111,6 +111,10 @@ def test_what_it_is_decides_the_fingerprint(coder, tmp_path):
       {}, dict(question=400), dict(answer=9), dict(tokens=hf), dict(tokens=hf, chat=coder), dict(heldout_seed=1),
       dict(task=TASK | dict(first=4)))}
   assert len(found) == 7
+  fixed = lambda: made(tokens=hf, chat=str(tmp_path), question=400).fingerprint
+  before, file = fixed(), tmp_path / 'tokenizer_config.json'
+  file.write_text(file.read_text().replace('%}<|assistant|>', '%}<|user|>'))
+  assert fixed() != before
 
 
 @pytest.mark.parametrize('chosen, said', [
