@@ -34,7 +34,8 @@ def check(source, reads: Sequence[Read] = ()) -> None:
                      f'{source.people}, and {2 * source.apart} would do.')
   if not source.asked():
     raise InputError(f'There are no questions: {source.describe()}.')
-  histories.check(reads, source.people, {each.person for each in source.asked()}, source.history)
+  asked = {each.person for each in source.asked()}
+  histories.check(reads, source.people, asked, lambda u, tokens: source.history(u, tokens))
 
 
 def own_and_swapped(arm, params: dict, frozen: dict) -> dict:

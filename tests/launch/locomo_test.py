@@ -76,6 +76,7 @@ def compared(folder, base):
   """A comparison."""
   for kind in KINDS:
     arm = arms.build(config_of(folder), kind, base)
+    told.check(arm.source)
     assert comparison.one(folder / 'runs' / f'{kind}-0', arm, 0, base, small.LeavesAt(-1), told, SAY)
   path = folder / 'runs'
   alone = [comparison.kept(path / f'turns-{turns}.json', base, arm.source,
