@@ -98,7 +98,7 @@ def by_length(rows: list[dict], title: str) -> Figure:
     left.errorbar(lengths, [row['right'] for row in whole], yerr=spread, fmt='o-', capsize=3, label='history is read')
     for row in whole:
       if row['people']:
-        left.annotate(counted(row['people']), (row['history'], row['right']), xytext=(0, 10), ha='center',
+        left.annotate(counted(row['people']), (row['history'], row['most']), xytext=(0, 4), ha='center',
                       textcoords='offset points', fontsize=8)
     right.plot(lengths, [row['kv_bytes'] for row in whole], 'o-', label='history is read')
     for i, row in enumerate([row for row in rows if 'history' not in row], 1):
