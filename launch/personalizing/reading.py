@@ -1,4 +1,4 @@
-"""A base by itself, reading a text and then questions about it, or answering them, each in one compiled program.
+"""A base by itself, reading a text and then questions about it, or answering them.
 
 B rows, T tokens, A tokens of an answer at most, V vocabulary.
 """

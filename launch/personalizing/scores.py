@@ -81,9 +81,9 @@ def examples(source) -> dict[str, np.ndarray]:
 def with_history(base, source, read: Read, rows: int = 32, piece: int = 512) -> dict:
   """Scores of the base alone, each person's history before the question.
 
-  Args: rows: Of questions at once, at most. piece: Tokens at once.
-
   A history is read once, in pieces, and its cache lent to all questions about its person.
+
+  Args: rows: Of questions at once, at most. piece: Tokens at once.
   """
   asks, scorer, begun = source.asks, source.scorer(), time.monotonic()
   rows = max(1, min(rows, HELD // max(read.tokens, 1)))

@@ -32,9 +32,9 @@ def check(source, reads: Sequence[Read] = ()) -> None:
   if source.people <= source.apart:
     raise InputError(f'Swapping memories takes a person {source.apart} on; {source.describe()["kind"]} has '
                      f'{source.people}, and {2 * source.apart} would do.')
-  if not source.asked():
-    raise InputError(f'There are no questions: {source.describe()}.')
   asked = {each.person for each in source.asked()}
+  if not asked:
+    raise InputError(f'There are no questions: {source.describe()}.')
   histories.check(reads, source.people, asked, lambda u, tokens: source.history(u, tokens))
 
 
