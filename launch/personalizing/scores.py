@@ -20,33 +20,38 @@ HELD = 2**20
 
 
 class Swapped:
-  """A source whose questions are answered with the memory of somebody else, so many persons on."""
+  """A source whose questions are each answered with the memories of all members of the next family, one after another.
 
-  def __init__(self, source, by: int):
-    self.source, self.by, self.scorer = source, by, source.scorer
+  Of a question to each member of a family a memory is right once, whatever it holds: each memory has a part in each.
+  """
+
+  def __init__(self, source):
+    self.source, self.scorer = source, source.scorer
 
   def heldout(self, *args):
     return _Batches(self.source.heldout(*args), self._swapped)
 
-  def _swapped(self, batch):
+  def _swapped(self, batch, member):
     asks = self.source.asks
-    person_B = (batch['tokens_BT'][:, 0] - asks.vocab + self.by) % asks.people
+    person_B = batch['tokens_BT'][:, 0] - asks.vocab
+    other_B = (person_B // FAMILY + 1) * FAMILY % asks.people + member
     tokens_BT = batch['tokens_BT'].copy()
     # Rows that fill up a batch name nobody.
-    tokens_BT[:, 0] = np.where(batch['tokens_BT'][:, 0] >= asks.vocab, asks.vocab + person_B, tokens_BT[:, 0])
+    tokens_BT[:, 0] = np.where(person_B >= 0, asks.vocab + other_B, tokens_BT[:, 0])
     return dict(batch, tokens_BT=tokens_BT)
 
 
 class _Batches:
+  """Each batch once for each member."""
 
   def __init__(self, batches, change):
     self._batches, self._change = batches, change
 
   def __len__(self):
-    return len(self._batches)
+    return len(self._batches) * FAMILY
 
   def __iter__(self):
-    return map(self._change, self._batches)
+    return (self._change(batch, member) for batch in self._batches for member in range(FAMILY))
 
 
 def check(source, reads: Sequence[Read] = ()) -> None:
@@ -58,10 +63,17 @@ def check(source, reads: Sequence[Read] = ()) -> None:
 
 
 def own_and_swapped(arm, params: dict, frozen: dict) -> dict:
-  """Held-out scores with each person's own memory, and with that of a person of another family."""
+  """Held-out scores with each person's own memory, and with those of another family."""
   read = lambda source: evaluate.heldout(arm.model, params | frozen, source, arm.place, arm.evaluate.rows,
                                          arm.source.asks.length)
-  return dict(own=read(arm.source), swapped=read(Swapped(arm.source, FAMILY)))
+  return dict(own=read(arm.source), swapped=_counted_once(read(Swapped(arm.source))))
+
+
+def _counted_once(found: dict) -> dict:
+  """Scores over every question as often as a family has members, with the number of questions."""
+  once = lambda part: {name: value // FAMILY if name in ('examples', 'tokens', 'asked') else value
+                       for name, value in part.items()}
+  return once(found) | dict(by_type={kind: once(part) for kind, part in found['by_type'].items()})
 
 
 def spoken(source, token: int) -> str:

@@ -165,12 +165,19 @@ def test_a_base_that_changed_is_told(base):
   assert base.check() == base.fingerprint
 
 
-def test_swapping_gives_each_question_to_another_family(base):
+def test_swapping_gives_each_question_to_all_of_another_family(base):
   source = arms.build(config_of(), 'lpm', base).source
-  own, swapped = (next(iter(each.heldout(8, source.asks.length, 1))) for each in (source, scores.Swapped(source, 4)))
-  before, after = (batch['tokens_BT'][:, 0] - source.asks.vocab for batch in (own, swapped))
-  assert np.all(before // 4 != after // 4) and np.all(after < 8) and np.all(after >= 0)
-  np.testing.assert_array_equal(own['tokens_BT'][:, 1:], swapped['tokens_BT'][:, 1:])
+  batches = lambda of: of.heldout(8, source.asks.length, 1)
+  swapped = iter(batches(scores.Swapped(source)))
+  assert len(batches(scores.Swapped(source))) == 4 * len(batches(source))
+  for own in batches(source):
+    four = [next(swapped) for _ in range(4)]
+    for batch in four:
+      np.testing.assert_array_equal(own['tokens_BT'][:, 1:], batch['tokens_BT'][:, 1:])
+    others = np.stack([batch['tokens_BT'][:, 0] for batch in four], 1) - source.asks.vocab
+    for person, mine in zip(own['tokens_BT'][:, 0] - source.asks.vocab, others.tolist()):
+      assert mine == ([person] * 4 if person < 0 else [4, 5, 6, 7] if person < 4 else [0, 1, 2, 3])
+  assert next(swapped, None) is None
 
 
 def test_the_base_reads_a_history_as_if_it_were_one_row(base):
