@@ -6,13 +6,14 @@ import json
 import os
 import pathlib
 
-from hypothesis import given, HealthCheck, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
 from latentmem.base.errors import InputError
 from latentmem.tasks import locomo
 from latentmem.tasks.locomo import Question
+from tests.tasks.fuzz import FUZZ, JSON, put, TEXT
 
 TURNS = [dict(speaker='Ann', dia_id='D1:1', text='I adopted two cats.'),
          dict(speaker='Bob', dia_id='D1:2', text='Lovely!', blip_caption='a cat on a mat', img_url=['x'])]
@@ -131,11 +132,6 @@ PLACES = [('sample_id',), ('qa',), ('qa', 0), ('qa', 1, 'answer'), ('qa', 0, 'ev
           ('conversation',), ('conversation', 'session_1'), ('conversation', 'session_2', 0),
           ('conversation', 'speaker_a'), ('conversation', 'speaker_b'), ('conversation', 'session_1_date_time'),
           *(('conversation', 'session_1', 1, key) for key in ('dia_id', 'speaker', 'text', 'blip_caption'))]
-# Halves of letters too, which JSON can hold and no file of text.
-TEXT = st.text(st.characters(), max_size=9) | st.text(st.characters(categories=['Cs']), max_size=2)
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ
@@ -143,15 +139,8 @@ FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 def test_any_file_is_read_or_refused(tmp_path, place, value, key, torn):
   """A value is another one, under its own key or another, and the file may end anywhere."""
   path = tmp_path / 'fuzz.json'
-  record = changed(place, 0)
-  inner = record
-  for step in place[:-1]:
-    inner = inner[step]
-  if key is not None and isinstance(inner, dict):
-    del inner[place[-1]]
-    inner[key] = value
-  else:
-    inner[place[-1]] = value
+  record = copy.deepcopy(RECORD)
+  put(record, place, value, key)
   path.write_text(json.dumps([record])[:torn])
   try:
     for conversation in locomo.read(path):

@@ -3,13 +3,13 @@
 import csv
 import json
 
-from hypothesis import given, HealthCheck, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
 from latentmem.base.errors import InputError
 from latentmem.tasks import personamem
-from tests.tasks.locomo_test import JSON, TEXT
+from tests.tasks.fuzz import FUZZ, JSON, put, TEXT
 
 OPTIONS = ["(a) It's tea, then.", '(b) Coffee\nit is', '(c) "Milk"', '(d) Water \\d']
 ROW = dict(persona_id='3', question_id='q1', question_type='suggest_new_ideas', topic='drinks',
@@ -17,7 +17,6 @@ ROW = dict(persona_id='3', question_id='q1', question_type='suggest_new_ideas', 
            correct_answer='(b)', all_options=repr(OPTIONS), shared_context_id='c1', end_index_in_shared_context='2')
 TURNS = [dict(role='system', content='Be kind.'), dict(role='user', content='I like\u2028tea.'),
          dict(role='assistant', content='Noted.')]
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def written(folder, *rows, lines=None, version='32k', columns=None):
@@ -162,14 +161,8 @@ def test_any_columns_are_read_or_refused(tmp_path, old, new):
 @given(place=st.sampled_from([('c1',), ('c1', 0), ('c1', 1, 'role'), ('c1', 1, 'content')]), value=JSON,
        key=TEXT | st.none(), torn=st.integers(0, 300) | st.none())
 def test_any_contexts_are_read_or_refused(tmp_path, place, value, key, torn):
-  inner = whole = dict(c1=[dict(turn) for turn in TURNS])
-  for step in place[:-1]:
-    inner = inner[step]
-  if key is not None and isinstance(inner, dict):
-    del inner[place[-1]]
-    inner[key] = value
-  else:
-    inner[place[-1]] = value
+  whole = dict(c1=[dict(turn) for turn in TURNS])
+  put(whole, place, value, key)
   try:
     for turn in personamem.read(written(tmp_path, lines=[json.dumps(whole)[:torn]])).contexts['c1']:
       assert turn['role'] in personamem.ROLES and turn['content'].encode() is not None
