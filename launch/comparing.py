@@ -36,14 +36,14 @@ def all_done(folder: pathlib.Path, arms: dict, seeds: Iterable[int], one: Callab
     return all(one(folder / f'{name}-{seed}', arm, seed, preemption) for seed in seeds for name, arm in arms.items())
 
 
-def trained(run, built, seed: int, preemption, frozen=None):
+def trained(run, built, seed: int, preemption, frozen=None, prepare=None):
   """Trains a run, or goes on with it -> its parameters as they lie; None where it was asked to leave before its end.
 
   built: Has `model`, `source`, `train`, `evaluate` and `place`, as `parts.build` gives them.
   """
   print(f'Training into {run.path}', flush=True)
   done = loop.train(run, built.model, built.source, built.train, built.evaluate, seed, built.place, preemption,
-                    frozen=frozen)
+                    frozen=frozen, prepare=prepare)
   if not done.done:
     return None
   run.result or results.finish(run, done, built.source)

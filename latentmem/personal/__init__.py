@@ -4,12 +4,12 @@ from latentmem import model as models
 from latentmem.base import naming
 from latentmem.base.errors import InputError
 
-_ROOM = naming.Room(__name__, shared=('counts', 'identity', 'look', 'model', 'profile', 'store', 'writer'))
+_ROOM = naming.Room(__name__, shared=('counts', 'identity', 'look', 'model', 'profile', 'questions', 'store', 'writer'))
 kinds, find = _ROOM.kinds, _ROOM.find
 
 # What an adapter gets from the base, so that no config records it twice.
 GIVEN = ('width', 'vocab', 'layers', 'projections', 'people')
-LEAST = dict(heads=1, slots=1, slot_width=1, key_width=1, rank=1, tokens=1)
+LEAST = dict(heads=1, slots=1, slot_width=1, key_width=1, rank=1, tokens=1, directions=0)
 
 
 def fields(kind: str, **chosen) -> dict:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from latentmem.base import arrays
+from latentmem.personal.questions import Moments
 
 Tree = Any
 SHARED, PERSONAL = 'shared', 'personal'
@@ -55,6 +56,8 @@ class Base(nn.Module):
   # Which of the two collections a kind has.
   has_shared: ClassVar[bool] = True
   has_personal: ClassVar[bool] = True
+  # Whether what people share takes something from questions of training before the first step.
+  measures: ClassVar[bool] = False
 
   def setup(self):
     if self.has_shared:
@@ -64,6 +67,10 @@ class Base(nn.Module):
 
   def start_shared(self, key: jax.Array) -> dict:
     """What all people share, at the start of training."""
+    raise NotImplementedError
+
+  def measured(self, shared: dict, questions: Moments) -> dict:
+    """What all people share, with what was measured of questions."""
     raise NotImplementedError
 
   def start_personal(self, key: jax.Array, people: int) -> dict:
@@ -110,7 +117,8 @@ def scale_of(x_BQD: jax.Array, real_BQ: jax.Array) -> jax.Array:
 
 
 def pooled(x_BQD: jax.Array, real_BQ: jax.Array) -> jax.Array:
-  """e(x): the mean of each question's embeddings, [B, D], and zeros where there is no question."""
+  """The mean of each question's embeddings, [B, D], and zeros where there is no question; in float32 at least."""
+  x_BQD = x_BQD.astype(jnp.promote_types(x_BQD.dtype, jnp.float32))
   return jnp.sum(x_BQD * real_BQ[..., None], 1) / _count(real_BQ)[:, None]
 
 

@@ -2,26 +2,28 @@
 
   p_h = softmax(W_Qh e (W_Kh M_uh)' / sqrt(K)) W_Vh M_uh       P_h = E[t_h] + s LN_h(p_h + MLP(p_h))       h = 1 .. H
                                                               Das et al. 2026, Latent Personal Memory, arXiv 2606.20911
-M_u [H, N, M] are the slots of person u, e the mean of the question's embeddings: each head gives one token of the
-prompt, and another question reads other slots. MLP(p) = down gelu(up p), the same for all heads.
+M_u [H, N, M] are the slots of person u, e = e(x) an embedding of the question: each head gives one token of the prompt,
+and another question reads other slots. MLP(p) = down gelu(up p), the same for all heads.
 
 What the paper leaves open, and what is done here so that it trains. E[t_h] are embeddings of tokens drawn once, as in
 `prompt`, and LN's gain starts at GAIN: the prompt starts as words of the base, which tokens that point anywhere would
 disturb, and what slots say is added to them. s is the root mean square of the question's own embeddings: the base reads
-prompts of the size of its words, whatever that size is. e is brought to a root mean square of 1, since a mean of many
-embeddings is small and would hardly move the softmax. Slots and matrices start so that p has numbers of size 1, `down`
-at zero. Every matrix is kept as W sqrt(numbers in), of size 1 like the slots, so that a step of Adam turns all of them
-by the same share.
+prompts of the size of its words, whatever that size is. e(x) is what tells the question from others (`questions`),
+measured once, before training, on questions of training: by their mean embeddings alone, which point nearly the same
+way, slots are hardly told apart. Slots and matrices start so that p has numbers of size 1, `down` at zero. Every matrix
+is kept as W sqrt(numbers in), of size 1 like the slots, so that a step of Adam turns all of them by the same share.
 
 Both collections: the projection is `shared`, the slots are `personal`.
-B rows, D width, H heads, N slots of a head, M numbers of a slot, K key width, F hidden numbers, U people.
+B rows, D width, H heads, N slots of a head, M numbers of a slot, R directions of e, K key width, F hidden, U people.
 """
+
+from typing import ClassVar
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
-from latentmem.personal import interface
+from latentmem.personal import interface, questions
 from latentmem.personal.prompt import started
 
 EPS, GAIN = 1e-6, 0.3
@@ -36,6 +38,7 @@ class Lpm(interface.Base):
     slot_width: M.
     key_width: K.
     hidden: F; 0 takes D.
+    directions: R, at most D; 0 takes D.
   """
 
   heads: int = 64
@@ -43,6 +46,9 @@ class Lpm(interface.Base):
   slot_width: int = 64
   key_width: int = 64
   hidden: int = 0
+  directions: int = 256
+
+  measures: ClassVar[bool] = True
 
   @property
   def prompt(self):
@@ -50,28 +56,31 @@ class Lpm(interface.Base):
 
   def start_shared(self, key):
     heads, width, size, hidden = self.heads, self.width, self.slot_width, self.hidden or self.width
+    directions = min(self.directions or width, width)
     keys = iter(jax.random.split(key, 4))
     normal = lambda *shape: jax.random.normal(next(keys), shape)
-    return dict(query=normal(heads, width, self.key_width), key=normal(heads, size, self.key_width),
+    return dict(query=normal(heads, directions, self.key_width), key=normal(heads, size, self.key_width),
                 value=normal(heads, size, width), up=normal(width, hidden), down=jnp.zeros((hidden, width)),
-                scale=jnp.full((heads, width), GAIN), bias=jnp.zeros((heads, width)))
+                scale=jnp.full((heads, width), GAIN), bias=jnp.zeros((heads, width)),
+                **questions.unmeasured(width, directions))
+
+  def measured(self, shared, found):
+    return shared | questions.measured(found, shared['basis'].shape[1])
 
   def start_personal(self, key, people):
     return dict(slots=jax.random.normal(key, (people, self.heads, self.slots, self.slot_width)))
 
   def given(self, personal, embed, x_BQD, real_BQ):
-    scale_B11 = interface.scale_of(x_BQD, real_BQ)
-    e_BD = interface.pooled(x_BQD, real_BQ)
-    e_BD *= jax.lax.rsqrt(jnp.mean(jnp.square(e_BD), -1, keepdims=True) + EPS * scale_B11[:, 0] ** 2 + 1e-24)
-    added_BHD, attention_BHN = read(self.shared, personal['slots'], e_BD)
-    words_HD = started(embed, self.vocab, self.heads)
-    return interface.Given(words_HD + added_BHD * scale_B11, looks=dict(attention_BHN=attention_BHN))
+    e_BR = questions.features(self.shared, interface.pooled(x_BQD, real_BQ))
+    added_BHD, attention_BHN = read(self.shared, personal['slots'], e_BR)
+    prompt_BHD = started(embed, self.vocab, self.heads) + added_BHD * interface.scale_of(x_BQD, real_BQ)
+    return interface.Given(prompt_BHD, looks=dict(attention_BHN=attention_BHN))
 
 
-def read(shared: dict, slots_BHNM: jax.Array, e_BD: jax.Array) -> tuple[jax.Array, jax.Array]:
+def read(shared: dict, slots_BHNM: jax.Array, e_BR: jax.Array) -> tuple[jax.Array, jax.Array]:
   """-> what is added to the words, before its scale [B, H, D], and how each head looked at its slots [B, H, N]."""
   matrix = lambda name: shared[name] * shared[name].shape[-2] ** -0.5
-  q_BHK = jnp.einsum('bd,hdk->bhk', e_BD, matrix('query'))
+  q_BHK = jnp.einsum('br,hrk->bhk', e_BR, matrix('query'))
   k_BHNK = jnp.einsum('bhnm,hmk->bhnk', slots_BHNM, matrix('key'))
   attention_BHN = jax.nn.softmax(jnp.einsum('bhk,bhnk->bhn', q_BHK, k_BHNK) * q_BHK.shape[-1] ** -0.5, -1)
   # What is read is projected, not every slot: the projection is linear.

@@ -45,7 +45,8 @@ class Trained(NamedTuple):
 
 
 def train(run: records.Run, model, source, settings: Train, scored: Evaluate, seed: int, place: Placement,
-          preemption: Preemption | None = None, show: bool = True, frozen: dict | None = None) -> Trained:
+          preemption: Preemption | None = None, show: bool = True, frozen: dict | None = None,
+          prepare: Callable[[dict], dict] | None = None) -> Trained:
   """Trains `model` on `source` into `run`, from the run's last checkpoint where it has one.
 
   Args:
@@ -54,6 +55,7 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     preemption: Asked after every step whether to leave; it then saves and returns.
     show: Whether this process shows progress.
     frozen: Variables beside the parameters that are read and never moved, already placed; not saved.
+    prepare: Makes of new parameters those to begin with; asked of none that come from another run.
 
   Raises:
     NonFinite: past `settings.skips_allowed` updates in a row that were not finite, naming the layer.
@@ -78,7 +80,10 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     state = checkpoints.restore(program.shapes, said.append)
     begun = 0 if state is None else int(state.step)
     if state is None:
-      state = program.create(seed, started(settings.start, program))
+      another = started(settings.start, program)
+      state = program.create(seed, another)
+      if prepare and another is None:
+        state = state._replace(params=prepare(state.params))
     if first:
       run.rewind(begun)
     shown = stack.enter_context(progress.Progress(settings.steps, begun, unit_of(source), show and first))

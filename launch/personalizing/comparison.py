@@ -12,7 +12,7 @@ from latentmem.personal.model import BASE
 from latentmem.study import personal, report, said
 from latentmem.train import placement, results
 from launch import comparing, parts
-from launch.personalizing import looks, saying, scores, told
+from launch.personalizing import looks, measuring, saying, scores, told
 from launch.personalizing.histories import Read
 
 SAID = 'said.json'
@@ -32,7 +32,7 @@ def one(path: pathlib.Path, arm, seed: int, base, preemption, asks=scores, say: 
     return True
   layout = arm.model.layout
   frozen = {BASE: jax.device_put(base.params, sharding.shardings(base.params, layout, arm.place.mesh))}
-  params = comparing.trained(run, arm, seed, preemption, frozen)
+  params = comparing.trained(run, arm, seed, preemption, frozen, measuring.prepare(arm, seed, frozen))
   if params is None:
     return False
   params = jax.device_put(placement.whole(params), arm.place.everywhere)

@@ -11,13 +11,16 @@ from configs import personal as config_file
 from latentmem import data, personal, tasks
 from latentmem.base import records
 from latentmem.base.errors import InputError
+from latentmem.personal import questions
 from latentmem.personal.writer import Writer
 from latentmem.study import bench_figure, figures
 from latentmem.tasks import persona_questions
 from latentmem.tasks import persona_words as words
+from latentmem.train import checkpoint
 from launch import parts
 from launch.benchmarks import absorb
-from launch.personalizing import arms, bases, comparison, histories, profiles, reading, scores, wording
+from launch.personalizing import arms, bases, comparison, histories, measuring, profiles, reading, scores, wording
+from tests.checks import assert_close
 from tests.launch.commands import launch
 from tests.train import small
 
@@ -145,6 +148,19 @@ def test_a_run_that_was_cut_short_goes_on(base, tmp_path, told):
   stamp = (tmp_path / 'prompt-0' / 'answers.json').stat().st_mtime_ns
   assert comparison.one(tmp_path / 'prompt-0', arm, 0, base, small.LeavesAt(-1))
   assert (tmp_path / 'prompt-0' / 'answers.json').stat().st_mtime_ns == stamp
+
+
+def test_what_training_asks_is_measured_before_the_first_step(told, base):
+  arm = arms.build(config_of(), 'lpm', base)
+  batches = arm.source.train(8, arm.train.length, seed=0)
+  asked = [row_T[row_T >= 0] for _ in range(measuring.QUESTIONS // 8) for row_T in next(batches)['tokens_BT'][:, 1:-1]]
+  e_ND = np.stack([np.asarray(base.params['embed'], np.float64)[row_T].mean(0) for row_T in asked])
+  want = questions.measured(questions.moments(e_ND, np.ones(len(e_ND))), 16)
+  shared = checkpoint.load_params(told[0] / 'lpm-0')[1]['params']['personal']['shared']
+  # Directions themselves may point either way.
+  apart = lambda found: e_ND[:50] @ found['basis'] - found['offset']
+  assert_close(apart(shared) @ apart(shared).T, apart(want) @ apart(want).T, 1e-3)
+  assert measuring.prepare(arms.build(config_of(), 'prompt', base), 0, {}) is None
 
 
 def test_slots_are_looked_at(told):

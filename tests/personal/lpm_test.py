@@ -47,11 +47,11 @@ def test_a_rows_prompt_is_made_of_its_question_and_its_persons_slots(x64):
   tables, embed = jax.tree.map(np.asarray, params['params']['personal']), np.asarray(base['base']['embed'])
   for row_T, prompt_HD in zip(tokens_BT, given.prompt_BPD):
     words = [embed[t] for t in row_T[1:1 + small.QUESTION] if t >= 0]
-    e_D = sum(words) / len(words)
-    e_D = e_D / np.sqrt(np.mean(e_D ** 2))
+    e_R = sum(words) / len(words) @ tables['shared']['basis'] - tables['shared']['offset']
+    e_R = e_R / np.sqrt(np.mean(e_R ** 2))
     size = np.sqrt(np.mean(np.square(words)))
     first_HD = embed[np.random.default_rng(0).integers(small.VOCAB, size=len(prompt_HD))]
-    want = first_HD + size * in_loops(tables['shared'], tables['personal']['slots'][row_T[0] - small.VOCAB], e_D)
+    want = first_HD + size * in_loops(tables['shared'], tables['personal']['slots'][row_T[0] - small.VOCAB], e_R)
     # The numbers that keep roots from zero are 1e-6 of what stands there, and less.
     assert_close(prompt_HD, want, 1e-5)
 
@@ -62,3 +62,10 @@ def test_another_question_reads_other_slots(x64):
   look = lambda row: small.given(net, params, base, row).looks['attention_BHN']
   assert np.abs(look(one) - look(other)).max() > 1e-2
   np.testing.assert_allclose(look(one).sum(-1), 1)
+
+
+def test_fewer_directions_make_a_smaller_projection(x64):
+  net, params, base = small.built('lpm', 'float64', directions=5)
+  shared = params['params']['personal']['shared']
+  assert (shared['query'].shape, shared['basis'].shape, shared['offset'].shape) == ((3, 5, 6), (12, 5), (5,))
+  assert small.given(net, params, base, small.rows()).prompt_BPD.shape == (4, 3, 12)
