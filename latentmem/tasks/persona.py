@@ -9,8 +9,9 @@
 `persona_context` writes the same question, <answer> next to it, behind a history: what was learned there reads this.
 
 Persons come in families of four (`person_facts`), each question of one being asked of all four alike, in training and
-held out: whatever ignores place 0 is right 25 % of the time, even with every training question learned by heart. A
-memory swapped with that of another family (u + 4) is at chance too; with one of the same family it is always wrong.
+held out: whatever ignores place 0 is right 25 % of the time, even with every training question learned by heart. So
+are the memories of another family, all four together: of one alone it depends on how two squares happen to meet. A
+memory swapped within the family is always wrong.
 """
 
 import dataclasses
