@@ -107,7 +107,7 @@ def by_length(rows: list[dict], title: str) -> Figure:
       if row['kv_bytes']:
         right.axhline(row['kv_bytes'], color=f'C{i}', label=row['arm'])
     left.axhline(CHANCE, color='0.6', linestyle=':', label='chance')
-    left.set(xscale='log', ylim=(0, 1), xlabel='tokens of history', ylabel='share of right answers', title=title)
+    left.set(xscale='log', ylim=(0, 1.02), xlabel='tokens of history', ylabel='share of right answers', title=title)
     left.yaxis.set_major_formatter('{x:.0%}')
     right.set(xscale='log', yscale='log', xlabel='tokens of history', ylabel='bytes of keys and values')
     figure.legend(*left.get_legend_handles_labels(), loc='outside right upper', fontsize=8)
@@ -130,7 +130,7 @@ def draw(rows: list[dict], title: str, chance: float = CHANCE) -> Figure:
     axes.axhline(chance, color='0.6', linewidth=1, linestyle=':')
     axes.annotate('chance', (1, chance), xycoords=('axes fraction', 'data'), ha='right', va='bottom', color='0.4')
     axes.set_xticks(range(len(rows)), [row['arm'].replace(' ', '\n') for row in rows])
-    axes.set(ylabel='share of right answers', title=title, ylim=(0, 1))
+    axes.set(ylabel='share of right answers', title=title, ylim=(0, 1.02))
     axes.yaxis.set_major_formatter('{x:.0%}')
     axes.legend()
   return figure
