@@ -69,7 +69,7 @@ class Base(nn.Module):
     """What all people share, at the start of training."""
     raise NotImplementedError
 
-  def measured(self, shared: dict, questions: Moments) -> dict:
+  def measured(self, shared: dict, found: Moments) -> dict:
     """What all people share, with what was measured of questions."""
     raise NotImplementedError
 

@@ -21,7 +21,6 @@ from latentmem import model as models
 from latentmem import personal as adapters
 from latentmem.base.errors import InputError
 from latentmem.model import interface
-from latentmem.personal import questions
 from latentmem.personal.interface import Given, pooled
 
 BASE = 'base'
@@ -89,11 +88,11 @@ class Personal(interface.Base):
     embed = lambda tokens: jnp.zeros((*jnp.shape(tokens), width))
     return self.personal(person_B, embed, embed(tokens_BT[:, :1]), real_B1).prompt_BPD
 
-  def moments(self, tokens_BT) -> questions.Moments:
-    """Of the questions of rows, to the base's embeddings of them."""
+  def asked(self, tokens_BT):
+    """The mean of the base's embeddings of each row's question, and whether it asks anything -> e_BD, asked_B."""
     asked_BQ = tokens_BT[:, 1:1 + self.question]
     real_BQ = _real(asked_BQ, None)
-    return questions.moments(pooled(self.embedded(asked_BQ), real_BQ), real_BQ.any(1))
+    return pooled(self.embedded(asked_BQ), real_BQ), real_BQ.any(1)
 
   def given(self, tokens_BT, mask_BT=None) -> Given:
     """What the adapter gives for rows, of which only persons and questions are looked at."""

@@ -80,10 +80,10 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     state = checkpoints.restore(program.shapes, said.append)
     begun = 0 if state is None else int(state.step)
     if state is None:
-      another = started(settings.start, program)
-      state = program.create(seed, another)
-      if prepare and another is None:
-        state = state._replace(params=prepare(state.params))
+      params = started(settings.start, program)
+      if prepare and params is None:
+        params = prepare(program.create(seed).params)
+      state = program.create(seed, params)
     if first:
       run.rewind(begun)
     shown = stack.enter_context(progress.Progress(settings.steps, begun, unit_of(source), show and first))

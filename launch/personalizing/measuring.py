@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import jax
-import numpy as np
 
 from latentmem import personal
+from latentmem.personal import questions
 from latentmem.personal.questions import Moments
 
 QUESTIONS = 4096
@@ -32,9 +32,9 @@ def moments(arm, seed: int, frozen: dict, count: int = QUESTIONS) -> Moments:
 
   def read(frozen, batch):
     with arm.place.context():
-      return arm.model.apply(frozen, batch['tokens_BT'], method='moments')
+      return arm.model.apply(frozen, batch['tokens_BT'], method='asked')
   read = jax.jit(read, out_shardings=arm.place.everywhere)
   found = Moments(0.0, 0.0, 0.0)
   for _ in range(-(-count // rows)):
-    found += jax.tree.map(lambda a: np.asarray(a, np.float64), read(frozen, arm.place.batch(next(batches))))
+    found += questions.moments(*read(frozen, arm.place.batch(next(batches))))
   return found

@@ -22,7 +22,8 @@ HELD = 2**20
 class Swapped:
   """A source whose questions are each answered with the memories of all members of the next family, one after another.
 
-  Of a question to each member of a family a memory is right once, whatever it holds: each memory has a part in each.
+  Whatever memories hold, they are right one time in four on average, if nothing else tells who asks: an option is right
+  for one member of a family, and each member is asked as often as another.
   """
 
   def __init__(self, source):

@@ -152,6 +152,9 @@ def test_a_run_that_was_cut_short_goes_on(base, tmp_path, told):
 
 def test_what_training_asks_is_measured_before_the_first_step(told, base):
   arm = arms.build(config_of(), 'lpm', base)
+  few = [measuring.moments(arm, seed, dict(base=base.params), 8).sum_D for seed in (0, 0, 1)]
+  assert_close(few[0], few[1])
+  assert np.abs(few[0] - few[2]).max() > 1e-3
   batches = arm.source.train(8, arm.train.length, seed=0)
   asked = [row_T[row_T >= 0] for _ in range(measuring.QUESTIONS // 8) for row_T in next(batches)['tokens_BT'][:, 1:-1]]
   e_ND = np.stack([np.asarray(base.params['embed'], np.float64)[row_T].mean(0) for row_T in asked])

@@ -5,6 +5,7 @@ import math
 import jax
 import numpy as np
 
+from latentmem.base.spans import NOTHING
 from latentmem.personal import lpm
 from tests.checks import assert_close
 from tests.personal import small
@@ -62,6 +63,15 @@ def test_another_question_reads_other_slots(x64):
   look = lambda row: small.given(net, params, base, row).looks['attention_BHN']
   assert np.abs(look(one) - look(other)).max() > 1e-2
   np.testing.assert_allclose(look(one).sum(-1), 1)
+
+
+def test_where_nothing_is_asked_all_slots_are_read_alike(x64):
+  net, params, base = small.built('lpm', 'float64')
+  tokens_BT = small.rows((0, 1))
+  tokens_BT[1, 1:1 + small.QUESTION] = NOTHING
+  attention_BHN = small.given(net, params, base, tokens_BT).looks['attention_BHN']
+  assert np.ptp(attention_BHN[0], -1).min() > 1e-2
+  assert_close(attention_BHN[1], np.full((3, 4), 1 / 4))
 
 
 def test_fewer_directions_make_a_smaller_projection(x64):

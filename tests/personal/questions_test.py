@@ -1,7 +1,5 @@
 """Mean embeddings of questions are measured and brought to one size in every direction, against numpy."""
 
-import functools
-
 import jax
 import numpy as np
 import pytest
@@ -38,14 +36,14 @@ def test_features_tell_apart_what_is_nearly_parallel(x64):
   e_ND = drawn()
   alike = e_ND / np.linalg.norm(e_ND, axis=1, keepdims=True)
   assert (alike @ alike.T).mean() > 0.97
-  e_NR = questions.features(questions.measured(of(e_ND), 6), e_ND)
+  e_NR = questions.features(questions.measured(of(e_ND), 6), e_ND, np.ones(len(e_ND)))
   assert_close(np.mean(np.square(e_NR), -1), np.ones(len(e_NR)), 1e-6)
   assert abs((e_NR @ e_NR.T / 6).mean()) < 0.02
 
 
 def test_what_was_measured_is_not_learned(x64):
   found = questions.measured(of(drawn()), 4)
-  grads = jax.grad(lambda found: questions.features(found, drawn(3)).sum())(found)
+  grads = jax.grad(lambda found: questions.features(found, drawn(3), np.ones(3)).sum())(found)
   assert not any(np.any(grad) for grad in grads.values())
 
 
@@ -54,23 +52,35 @@ def test_few_questions_and_equal_ones_stay_finite(e_ND):
   found = questions.measured(of(e_ND), 4)
   assert all(np.isfinite(each).all() for each in found.values())
   for asked in (e_ND, np.zeros((1, 4)), drawn(2, 4)):
-    assert np.isfinite(questions.features(found, asked.astype(np.float32))).all()
+    assert np.isfinite(questions.features(found, asked.astype(np.float32), np.ones(len(asked)))).all()
+
+
+def test_rounding_is_no_difference():
+  one_D = drawn(1, 128)[0].astype(np.float32)
+  e_ND = np.stack([one_D, np.nextafter(one_D, 9)] * 50)
+  found = questions.measured(of(e_ND), 128)
+  assert np.abs(e_ND @ found['basis'] - found['offset']).max() < 1e-2
+
+
+def test_of_no_questions_nothing_is_known():
+  found, want = questions.measured(of(np.zeros((0, 4))), 3), questions.unmeasured(4, 3)
+  jax.tree.map(assert_close, found, want)
 
 
 def test_sums_over_parts_are_sums_over_all_and_rows_that_ask_nothing_do_not_count(x64):
   e_ND = drawn(7)
   whole, parts = of(e_ND), [of(part) for part in (e_ND[:3], e_ND[3:])]
-  jax.tree.map(functools.partial(assert_close), parts[0] + parts[1], whole)
+  jax.tree.map(assert_close, parts[0] + parts[1], whole)
   masked = questions.moments(np.concatenate([e_ND, np.full((2, 6), 9.0)]), np.arange(9) < 7)
-  jax.tree.map(functools.partial(assert_close), masked, whole)
+  jax.tree.map(assert_close, masked, whole)
   assert isinstance(parts[0] + parts[1], Moments) and whole.count == 7
 
 
-def test_a_model_sums_over_the_questions_of_its_rows(x64):
+def test_a_model_tells_the_mean_embeddings_of_its_rows_questions(x64):
   net, _, base = small.built('lpm', 'float64')
   tokens_BT = small.rows((0, 1, 2))
   tokens_BT[1, 1:1 + small.QUESTION] = -1
-  found = net.apply(base, tokens_BT, method='moments')
+  found = questions.moments(*net.apply(base, tokens_BT, method='asked'))
   embed = np.asarray(base['base']['embed'])
   e_ND = np.stack([embed[row_T[row_T >= 0]].mean(0) for row_T in tokens_BT[[0, 2], 1:1 + small.QUESTION]])
   jax.tree.map(assert_close, found, Moments(2, e_ND.sum(0), e_ND.T @ e_ND))

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -86,6 +87,20 @@ def test_training_starts_with_what_another_run_learned(tmp_path):
   second, _ = small.run(tmp_path / 'second', again)
   assert [line['step'] for line in second.metrics('train')] == [1, 2, 3]
   assert small.same(checkpoint.load_params(second.path)[1], learned)
+
+
+def test_new_parameters_are_prepared_once(tmp_path):
+  still = dict(steps=3, telemetry_every=0, evaluate_every=0, save_every=1, learning_rate=0.0, weight_decay=0.0)
+  asked = []
+  def prepare(params):
+    asked.append(params)
+    return jax.tree.map(lambda a: a + 1, params)
+  first, left = small.run(tmp_path / 'first', small.config('titans', **still), leave=1, prepare=prepare)
+  assert small.same(checkpoint.load_params(first.path)[1], jax.tree.map(lambda a: a + 1, asked[0]))
+  # Neither a run that goes on nor one that starts from another is prepared.
+  small.run(tmp_path / 'first', small.config('titans', **still), prepare=prepare)
+  small.run(tmp_path / 'second', small.config('titans', **still, start=str(first.path)), prepare=prepare)
+  assert len(asked) == 1 and not left.done
 
 
 def test_what_cannot_be_started_from_is_refused(tmp_path):

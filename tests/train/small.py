@@ -42,14 +42,14 @@ class LeavesAt(Preemption):
     return step == self.step
 
 
-def run(workdir, config: dict, leave: int = -1, model=None, source=None):
+def run(workdir, config: dict, leave: int = -1, model=None, source=None, prepare=None):
   """Trains in this process -> (run, trained). A model or a source may stand in for the config's."""
   built = parts.build(config)
   source = source or built.source
   folder = results.begin(workdir, built.config, source)
   with contextlib.redirect_stderr(io.StringIO()):
     trained = loop.train(folder, model or built.model, source, built.train, built.evaluate, config['seed'], built.place,
-                         LeavesAt(leave))
+                         LeavesAt(leave), prepare=prepare)
   return folder, trained
 
 
