@@ -17,7 +17,8 @@ CAPTION_OF_LENGTHS = ('Right answers, and bytes of keys and values that stand be
 
 NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson), as if all seeds were one model
 swapped: the same questions with memories of another family; chance is 25 %
-numbers: trained for each person; shared: trained or measured for all; kv_bytes: keys and values of what stands before a question'''
+numbers: trained for each person; shared: trained or measured for all
+kv_bytes: keys and values of what stands before a question'''
 
 
 def summary(arm: str, runs: list[dict]) -> dict:
