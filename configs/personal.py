@@ -16,10 +16,10 @@ also come attributes and plans alone (facts). Every arm's fields are in the conf
 --config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is chance for whatever
 ignores who asks.
 
-All stages take 60 to 70 minutes on two cores of a CPU, and do not always arrive. Of two runs one answered 93 % of
+On two cores of a CPU all stages took 70 minutes, and they do not always arrive. Of two runs one answered 93 % of
 questions about fresh persons of 38 facts in 1,024 tokens; the other had learned neither evolution nor new ideas after
-`tastes`, and was at 99 % of attributes and plans after `facts`. Look at a stage's held-out scores before the next. An
-arm takes a minute or two a seed on one core.
+`tastes`, and went on from `types` to 99 % of attributes and plans with `facts`. Look at a stage's held-out scores
+before the next. An arm takes two minutes or so a seed on one core.
 """
 
 import ml_collections
