@@ -110,10 +110,14 @@ class Base(nn.Module):
     return self.given(self.of(person_B), embed, x_BQD, real_BQ)
 
 
-def scale_of(x_BQD: jax.Array, real_BQ: jax.Array) -> jax.Array:
-  """Root mean square of each question's embeddings, [B, 1, 1]: how large the base's own vectors are."""
+def around(words_PD: jax.Array, added_BPD: jax.Array, x_BQD: jax.Array, real_BQ: jax.Array) -> jax.Array:
+  """A prompt: words, and what is added to them in the size of each question's own, of the prompt's if nothing is asked.
+
+  Size is the root mean square: how large the base's own vectors are.
+  """
   square_B = jnp.sum(jnp.square(x_BQD) * real_BQ[..., None], (1, 2)) / _count(real_BQ) / x_BQD.shape[-1]
-  return jnp.sqrt(square_B + 1e-12)[:, None, None]
+  square_B = jnp.where(real_BQ.any(1), square_B, jnp.mean(jnp.square(words_PD)))
+  return words_PD + added_BPD * jnp.sqrt(square_B + 1e-12)[:, None, None]
 
 
 def pooled(x_BQD: jax.Array, real_BQ: jax.Array) -> jax.Array:

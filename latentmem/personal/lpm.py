@@ -73,7 +73,7 @@ class Lpm(interface.Base):
   def given(self, personal, embed, x_BQD, real_BQ):
     e_BR = questions.features(self.shared, interface.pooled(x_BQD, real_BQ), real_BQ.any(1))
     added_BHD, attention_BHN = read(self.shared, personal['slots'], e_BR)
-    prompt_BHD = started(embed, self.vocab, self.heads) + added_BHD * interface.scale_of(x_BQD, real_BQ)
+    prompt_BHD = interface.around(started(embed, self.vocab, self.heads), added_BHD, x_BQD, real_BQ)
     return interface.Given(prompt_BHD, looks=dict(attention_BHN=attention_BHN))
 
 

@@ -33,5 +33,5 @@ class Nobody(interface.Base):
     return dict(change=jnp.zeros((self.tokens, self.width)))
 
   def given(self, personal, embed, x_BQD, real_BQ):
-    return interface.Given(started(embed, self.vocab, self.tokens) + self.shared['change'] *
-                           interface.scale_of(x_BQD, real_BQ))
+    words_PD = started(embed, self.vocab, self.tokens)
+    return interface.Given(interface.around(words_PD, self.shared['change'], x_BQD, real_BQ))

@@ -35,8 +35,8 @@ class Prompt(interface.Base):
     return dict(change=jnp.zeros((people, self.tokens, self.width)))
 
   def given(self, personal, embed, x_BQD, real_BQ):
-    return interface.Given(started(embed, self.vocab, self.tokens) + personal['change'] *
-                           interface.scale_of(x_BQD, real_BQ))
+    words_PD = started(embed, self.vocab, self.tokens)
+    return interface.Given(interface.around(words_PD, personal['change'], x_BQD, real_BQ))
 
 
 def started(embed, vocab: int, tokens: int):

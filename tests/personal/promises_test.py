@@ -46,6 +46,19 @@ def test_people_are_shared_out_over_the_mesh_and_what_they_share_is_not(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
+def test_what_is_said_without_a_question_is_written_too(kind, x64):
+  """Gradients of rows that ask nothing are no smaller than a hundredth of those that ask."""
+  net, params, base = small.built(kind, 'float64')
+  asks_BT = small.rows((1, 3))
+  says_BT = asks_BT.copy()
+  says_BT[:, 1:1 + small.QUESTION] = NOTHING
+  def size(tokens_BT):
+    loss = lambda params: jnp.sum(jnp.square(small.logits(net, params, base, tokens_BT)[:, 1 + small.QUESTION:]))
+    return sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(jax.grad(loss)(params))) ** 0.5
+  assert size(says_BT) > 0.01 * size(asks_BT)
+
+
+@pytest.mark.parametrize('kind', KINDS)
 def test_gradients_reach_nobody_else(kind, x64):
   net, params, base = small.built(kind, 'float64')
   tokens_BT = small.rows((1, 3, 1, 3))
