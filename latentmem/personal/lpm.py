@@ -7,11 +7,12 @@ and another question reads other slots. MLP(p) = down gelu(up p), the same for a
 
 What the paper leaves open, and what is done here so that it trains. E[t_h] are embeddings of tokens drawn once, as in
 `prompt`, and LN's gain starts at GAIN: the prompt starts as words of the base, which tokens that point anywhere would
-disturb, and what slots say is added to them. s is the root mean square of the question's own embeddings: the base reads
-prompts of the size of its words, whatever that size is. e(x) is what tells the question from others (`questions`),
-measured once, before training, on questions of training: by their mean embeddings alone, which point nearly the same
-way, slots are hardly told apart. Slots and matrices start so that p has numbers of size 1, `down` at zero. Every matrix
-is kept as W sqrt(numbers in), of size 1 like the slots, so that a step of Adam turns all of them by the same share.
+disturb, and what slots say is added to them. s is the root mean square of the question's own embeddings (of the words
+before it, where nothing is asked): the base reads prompts of the size of its words, whatever that size is. e(x) is what
+tells the question from others (`questions`), measured once, before training, on questions of training: by their mean
+embeddings alone, which point nearly the same way, slots are hardly told apart. Slots and matrices start so that p has
+numbers of size 1, `down` at zero. Every matrix is kept as W sqrt(numbers in), of size 1 like the slots, so that a step
+of Adam turns all of them by the same share.
 
 Both collections: the projection is `shared`, the slots are `personal`.
 B rows, D width, H heads, N slots of a head, M numbers of a slot, R directions of e, K key width, F hidden, U people.

@@ -1,8 +1,9 @@
 """Prompt tuning: a soft prompt for each person, the same whatever is asked.
 
   P_u = E[t] + s C_u                               Lester et al. 2021, The Power of Scale, arXiv 2104.08691
-t are tokens drawn once, the same for all people, E the base's embeddings and s the root mean square of the question's:
-C is learned from zero, so the prompt starts as words of the base do, and a step of C is one in their size.
+t are tokens drawn once, the same for all people, E the base's embeddings and s the root mean square of the question's,
+or of E[t] where nothing is asked: C is learned from zero, so the prompt starts as words of the base do, and a step of C
+is one in their size.
 
 Personal alone: there is nothing that people share.
 B rows, D width, P tokens, U people, V vocabulary.
