@@ -3,7 +3,8 @@
   python -m launch.train --config=configs/quickstart.py --workdir=runs/first --config.train.steps=100
 
 Leaves a run folder with config.json, metrics.jsonl, result.json, checkpoints, a sample and report.html.
-The same command again, with its --workdir, resumes; SIGTERM saves and exits 0.
+The same command again, with its --workdir, resumes; SIGTERM saves and exits 0. A run that
+stayed below train.enough in all its steps is as whole as any, and the command exits 2.
 """
 
 import time
@@ -41,6 +42,9 @@ def main():
       print(results.told(run.result or results.finish(run, trained, built.source)))
       keepsakes.write(run, built.model, params, built.source)
       print(f'Report: {run.path / "report.html"}')
+    if built.train.enough and not trained.enough:
+      raise InputError(f'{run.path} made all its {built.train.steps} steps and stayed below '
+                       f'train.enough={built.train.enough}. A run with train.start={run.path} goes on from there.')
 
 
 if __name__ == '__main__':

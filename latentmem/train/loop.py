@@ -33,15 +33,17 @@ class Trained(NamedTuple):
 
   Attributes:
     state: The train state.
-    done: Whether all steps were made; False where the run was asked to leave before.
+    done: Whether all steps were made, or enough was reached; False where the run was asked to leave before.
     seconds: Spent training, compiling included, evaluating and saving not.
     flops: Of one step; None where not done.
+    enough: Whether the last held-out scores were enough, where some are.
   """
 
   state: NamedTuple
   done: bool
   seconds: float
   flops: int | None
+  enough: bool = False
 
 
 def train(run: records.Run, model, source, settings: Train, scored: Evaluate, seed: int, place: Placement,
@@ -50,7 +52,8 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
   """Trains `model` on `source` into `run`, from the run's last checkpoint where it has one.
 
   Args:
-    scored: How held-out scores are made, every `settings.evaluate_every` steps and at the end.
+    scored: How held-out scores are made, every `settings.evaluate_every` steps and at the end. Training ends with the
+      first whose accuracy is `settings.enough`.
     seed: Of parameters, of randomness in training, and of the order of the data.
     preemption: Asked after every step whether to leave; it then saves and returns.
     show: Whether this process shows progress.
@@ -60,7 +63,8 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
   Raises:
     NonFinite: past `settings.skips_allowed` updates in a row that were not finite, naming the layer.
     InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk, a run that
-      another process trains, a run to start from that is not there or has other parameters.
+      another process trains, a run to start from that is not there or has other parameters, an accuracy that is to be
+      enough where none is scored.
   """
   program = Program(model, settings, place, frozen)
   # What would be refused when it is scored, or read, is refused now.
@@ -69,6 +73,10 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
   source.heldout(scored.rows, scored.length or settings.length, **mine)
   batches_from = functools.partial(source.train, settings.rows, settings.length, seed=seed, **mine)
   batches_from(start=0)
+  if settings.enough and 'accuracy' not in source.scorer().result():
+    kind = source.describe()['kind']
+    raise InputError(f'train.enough={settings.enough} asks for a held-out accuracy, and {kind} data have none; '
+                     'train.enough=0 makes all steps.')
   first = jax.process_index() == 0
   preemption = preemption or Preemption()
   with contextlib.ExitStack() as stack:
@@ -106,10 +114,10 @@ class _Loop:
 
   def go(self, state, batches, begun: int, preemption) -> Trained:
     s = self.settings
-    step, leave = begun, False
+    step, leave, enough = begun, False, reached(self.run.metrics('heldout'), begun, s.enough)
     profile_from = max(s.profile_from, begun + 1)
     with contextlib.ExitStack() as profile:
-      while step < s.steps and not leave:
+      while step < s.steps and not (leave or enough):
         step += 1
         if step == profile_from and s.profile_steps:
           profile.enter_context(jax.profiler.trace(str(self.run.path / 'profile')))
@@ -118,11 +126,11 @@ class _Loop:
           jax.block_until_ready(state)
           profile.close()
         leave = preemption.asked(step)
-        self.between(step, state, leave)
-    if step < s.steps:
+        enough = self.between(step, state, leave)
+    if step < s.steps and not enough:
       return Trained(state, False, self.clock.seconds, None)
     shapes = self.batch or self.program.place.batch(next(batches))
-    return Trained(state, True, self.clock.seconds, self.program.flops(shapes))
+    return Trained(state, True, self.clock.seconds, self.program.flops(shapes), enough)
 
   def step(self, step: int, state, local: dict):
     """Makes a step, and writes what was measured in the one before."""
@@ -138,24 +146,26 @@ class _Loop:
     self.waiting = step, measured, batch, bytes_per_token(local)
     return state
 
-  def between(self, step: int, state, leave: bool):
-    """Scores and saves, where it is time to."""
-    s, last = self.settings, step == self.settings.steps
+  def between(self, step: int, state, leave: bool) -> bool:
+    """Scores and saves, where it is time to -> whether it was enough."""
+    s, last, enough = self.settings, step == self.settings.steps, False
     score, save = last or due(step, s.evaluate_every), last or leave or due(step, s.save_every)
     if not (score or save):
-      return
+      return False
     self.settle(state)
     self.clock.stop()
     if score:
       program = self.program
-      self.write(step, 'heldout', **heldout(program.model, state.params | program.frozen, self.source, program.place,
-                                            self.scored, s.length))
-    if save:
+      scores = heldout(program.model, state.params | program.frozen, self.source, program.place, self.scored, s.length)
+      self.write(step, 'heldout', **scores)
+      enough = reached([dict(scores, step=step)], step, s.enough)
+    if save or enough:
       self.run.sync()
       self.checkpoints.save(step, state)
-      if last or leave:
+      if last or leave or enough:
         self.checkpoints.wait()
         self.shown.say(f'Saved step {step}.')
+    return enough
 
   def settle(self, state) -> None:
     """Writes what the last step measured; stops where too many updates in a row were not finite."""
@@ -191,6 +201,11 @@ def started(path: str, program: Program):
   params = checkpoint.load_params(path, want=wanted)[1]
   # On no device yet: they may be wanted on others, or by several processes.
   return jax.tree.map(lambda want, p: np.asarray(p, want.dtype), wanted, params)
+
+
+def reached(scores: list[dict], step: int, enough: float) -> bool:
+  """Whether the last held-out scores are this step's, and its accuracy is enough; never where that is 0."""
+  return bool(enough and scores) and scores[-1]['step'] == step and (scores[-1]['accuracy'] or 0) >= enough
 
 
 def due(step: int, every: int) -> bool:

@@ -14,6 +14,8 @@ class Train:
   Attributes:
     start: Run folder whose last parameters training begins with, all else being new; '' begins with new ones.
     steps: Updates of the parameters.
+    enough: Held-out accuracy, asked every `evaluate_every` steps, with which training ends before all are made; 0 for
+      none. The learning rate does not fall for it.
     rows: B, sequences in a batch, over all devices.
     length: T, tokens of a row in a batch; rows go on from batch to batch.
     learning_rate: At its highest.
@@ -39,6 +41,7 @@ class Train:
 
   start: str = ''
   steps: int = 1000
+  enough: float = 0.0
   rows: int = 8
   length: int = 512
   learning_rate: float = 1e-3
@@ -70,15 +73,17 @@ class Train:
     at_least(self, 1, 'steps', 'rows', 'length', 'accumulate', 'log_every')
     # The one before goes only once the latest has proved good.
     at_least(self, 2, 'keep')
-    at_least(self, 0, 'learning_rate', 'warmup', 'weight_decay', 'clip', 'z_loss', 'skips_allowed', 'telemetry_every',
-             'evaluate_every', 'save_every', 'keep_every', 'profile_from', 'profile_steps', 'final', 'decay', 'beta1',
-             'beta2')
-    for name in ('final', 'decay'):
+    at_least(self, 0, 'enough', 'learning_rate', 'warmup', 'weight_decay', 'clip', 'z_loss', 'skips_allowed',
+             'telemetry_every', 'evaluate_every', 'save_every', 'keep_every', 'profile_from', 'profile_steps', 'final',
+             'decay', 'beta1', 'beta2')
+    for name in ('enough', 'final', 'decay'):
       if getattr(self, name) > 1:
         raise InputError(f'{name}={getattr(self, name)} is a share; it must be at most 1.')
     for name in ('beta1', 'beta2'):
       if getattr(self, name) >= 1:
         raise InputError(f'{name}={getattr(self, name)} must be below 1.')
+    if self.enough and not self.evaluate_every:
+      raise InputError(f'enough={self.enough} is asked of held-out scores; it needs evaluate_every above 0.')
     if self.rows % self.accumulate:
       raise InputError(f'accumulate={self.accumulate} does not divide rows={self.rows}.')
     optim.schedule(self.schedule, self.learning_rate, self.steps, self.warmup)

@@ -79,6 +79,22 @@ def test_evaluate_gives_the_score_of_the_run(folder):
   assert told['heldout']['bits_per_byte'] == pytest.approx(final['bits_per_byte'], rel=1e-6)
 
 
+def test_a_run_that_stays_below_enough_is_whole_and_the_command_fails(tmp_path):
+  (tmp_path / 'config.py').write_text('''
+import ml_collections
+from tests.train import small
+
+def get_config():
+  return ml_collections.ConfigDict(small.config(steps=2, evaluate_every=1, enough=1.0))
+''')
+  run = launch('train', f'--config={tmp_path / "config.py"}', f'--workdir={tmp_path / "run"}')
+  assert run.returncode == 2
+  assert run.stderr.splitlines()[-1].endswith(
+      f'made all its 2 steps and stayed below train.enough=1.0. A run with train.start={tmp_path / "run"} goes on from '
+      'there.')
+  assert records.read(tmp_path / 'run').result['steps'] == 2 and (tmp_path / 'run' / 'report.html').exists()
+
+
 @pytest.mark.parametrize('args, said', [
     (['--step=3'], 'has no checkpoint of step 3; it has [2, 4]'),
     (['--config.model.vocab=300'], 'embed is (256, 16) there, (300, 16) wanted'),

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from latentmem import tasks
 from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.train import checkpoint, loop
+from latentmem.train import checkpoint, loop, results
 from latentmem.train import state as states
 from latentmem.train.program import Program
 from launch import parts
@@ -40,7 +41,6 @@ class Batches:
     return [small.batch(rows, length, seed=99)]
 
   def scorer(self):
-    from latentmem import tasks
     return tasks.make('recall').scorer()
 
 
@@ -113,6 +113,38 @@ def test_what_cannot_be_started_from_is_refused(tmp_path):
 def test_log_every_thins_the_lines_and_keeps_the_ends(tmp_path):
   run, _ = small.run(tmp_path / 'run', small.config(log_every=5))
   assert [line['step'] for line in run.metrics('train')] == [1, 5, 10, 12]
+
+
+@pytest.fixture
+def learns(monkeypatch):
+  """Held-out scores by step, in the place of the model's."""
+  accuracies = iter((0.2, 0.4, 0.5, 0.9, 0.9, 0.9))
+  monkeypatch.setattr(loop, 'heldout', lambda *_: dict(accuracy=next(accuracies)))
+
+
+def test_training_ends_with_enough(tmp_path, learns):
+  config = small.config(evaluate_every=2, save_every=5, enough=0.5)
+  run, trained = small.run(tmp_path / 'run', config, leave=3)
+  assert not trained.done and not trained.enough
+  for _ in range(2):
+    run, trained = small.run(tmp_path / 'run', config)
+    assert trained.done and trained.enough and int(trained.state.step) == 6
+    assert [line['accuracy'] for line in run.metrics('heldout')] == [0.2, 0.4, 0.5]
+    assert checkpoint.steps_in(run.checkpoints) == [5, 6]
+  assert results.finish(run, trained, parts.build(config).source)['steps'] == 6
+
+
+def test_what_is_not_enough_goes_on_to_the_end(tmp_path, learns):
+  run, trained = small.run(tmp_path / 'run', small.config(evaluate_every=2, enough=0.95))
+  assert trained.done and not trained.enough and int(trained.state.step) == 12
+
+
+def test_enough_needs_an_accuracy(tmp_path):
+  class Untold(Batches):
+    def scorer(self):
+      return tasks.make('text').scorer()
+  with pytest.raises(InputError, match='train.enough=0.5 asks for a held-out accuracy, and task data have none'):
+    small.run(tmp_path / 'run', small.config(enough=0.5), source=Untold(()))
 
 
 def test_updates_that_are_not_finite_are_counted_and_training_goes_on(tmp_path):

@@ -16,6 +16,8 @@ def test_every_field_is_filled():
     (dict(steps=0), 'steps=0 is too small; it must be at least 1'),
     (dict(rows=8, accumulate=3), 'accumulate=3 does not divide rows=8'),
     (dict(keep=1), 'keep=1 is too small; it must be at least 2'),
+    (dict(enough=1.5), 'enough=1.5 is a share'),
+    (dict(enough=0.5), 'enough=0.5 is asked of held-out scores; it needs evaluate_every above 0'),
     (dict(clip=-1.0), 'clip=-1.0 is too small'),
     (dict(schedule='lineal'), "did you mean 'linear'"),
     (dict(undecayed='('), 'undecayed'),
