@@ -55,7 +55,7 @@ STAGES = dict(
     told=(TOLD | dict(types=ASKED, history=420, shortest=372, questions=5, parts=4, open=0.15, spelled=0.25), 6, 2400,
           2e-3, 0.6))
 # Sizes that suit a base of a few hundred thousand numbers: the paper's 32 slots of 64 numbers are for billions.
-ADAPTERS = dict(lpm=dict(heads=8, slots=16, slot_width=16, key_width=16), lora=dict(rank=4), prompt=dict(tokens=8),
+ADAPTERS = dict(lpm=dict(heads=8, slots=32, slot_width=32, key_width=32), lora=dict(rank=4), prompt=dict(tokens=8),
                 none=dict(tokens=8))
 RATES = dict(lpm=2e-2, lora=3e-3, prompt=3e-1, none=1e-1)
 
