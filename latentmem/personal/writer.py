@@ -2,7 +2,9 @@
 
 Each step reads a batch of items as rows [person | question | answer] and makes -log p(answer) small, by Adam on the
 person's numbers alone; the base and what people share are constants of the program. Half of a batch are new items, half
-are old ones: rehearsal keeps what was known. One program serves everybody.
+are old ones: rehearsal keeps what was known. Of either, half are asked and half are only told, where there are both,
+and an item weighs what another does, however long: a thousand turns would leave a hundred answers of one word no say.
+One program serves everybody.
 B rows, T tokens of a row, Q tokens of a question, A tokens of an answer, V vocabulary.
 """
 
@@ -66,12 +68,11 @@ class Writer:
     if steps < 1 or not 0 <= rehearse <= 1:
       raise InputError(f'Writing takes 1 step or more and a share of rehearsal from 0 to 1; it got {steps} and '
                        f'{rehearse}.')
-    aside = round(self._rows * rehearse) if new and old else self._rows * (not new)
     rng, whole = np.random.default_rng(seed), self._table(profile)
     state, rows = self._optimizer.init(whole), self._laid([*old, *new])
+    groups = _groups(old, new, self._rows, rehearse)
     for _ in range(steps):
-      picked_B = np.concatenate([rng.integers(max(len(old), 1), size=aside),
-                                 len(old) + rng.integers(max(len(new), 1), size=self._rows - aside)])
+      picked_B = np.concatenate([rng.choice(places, size=count) for places, count in groups])
       whole, state, loss = self._step(self._constant, whole, state, [column[picked_B] for column in rows])
     if not bool(jnp.isfinite(loss)):
       raise InputError(f'Writing into {profile.name} did not stay finite; nothing was changed. A lower learning_rate '
@@ -132,7 +133,7 @@ class Writer:
     return (cost_BA * weights_BA).sum(1), ((likeliest_BA == targets_BA) | (weights_BA == 0)).all(1), likeliest_BA
 
   def _stepped(self, constant, whole, state, batch):
-    loss = lambda whole: self._tell(constant, whole, batch)[0].sum() / batch[2].sum()
+    loss = lambda whole: jnp.mean(self._tell(constant, whole, batch)[0] / batch[2].sum(1))
     value, grads = jax.value_and_grad(loss)(whole)
     moves, state = self._optimizer.update(grads, state)
     return optax.apply_updates(whole, moves), state, value
@@ -150,3 +151,14 @@ class Writer:
     if found != self.fits.shapes:
       raise InputError(f'{profile.name} has arrays {found}, and this projection reads {self.fits.shapes}.')
     return self._tree.unflatten([jnp.asarray(profile.arrays[name])[None] for name in arrays.named(self._tables)])
+
+
+def _groups(old: Sequence[Item], new: Sequence[Item], rows: int, rehearse: float) -> list[tuple[list[int], int]]:
+  """Places in [*old, *new] that are drawn from alike, and how many rows of a batch are."""
+  aside = round(rows * rehearse) if new and old else rows * (not new)
+  groups = []
+  for items, first, share in ((old, 0, aside), (new, len(old), rows - aside)):
+    kinds = [[first + i for i, item in enumerate(items) if bool(item.question) == asked] for asked in (True, False)]
+    kinds = list(filter(None, kinds))
+    groups += [(places, (share + i) // len(kinds)) for i, places in enumerate(kinds)]
+  return groups

@@ -8,7 +8,7 @@ from latentmem.base import arrays
 from latentmem.base.errors import InputError
 from latentmem.personal.profile import Item
 from latentmem.personal.store import Store
-from latentmem.personal.writer import Writer
+from latentmem.personal.writer import _groups, Writer
 from tests.personal import small
 
 BEGIN = 20
@@ -46,6 +46,27 @@ def test_new_is_learned_old_stays_and_nothing_else_moves(writer):
   forgetful = writer.absorb(ann, NEW, steps=250, rehearse=0.0)
   assert writer.nats(forgetful, OLD).sum() > writer.nats(both, OLD).sum()
   assert [writer.recall(both, item.question, BEGIN) for item in (*OLD, *NEW)] == [[12], [13], [14], [12]]
+
+
+def test_what_is_asked_has_half_the_rows_whatever_else_is_told():
+  told = [Item((), (BEGIN, 3, 4))] * 30
+  old, new = [*OLD, *told], [*told, *NEW]
+  places, counts = zip(*_groups(old, new, 8, 0.5))
+  assert counts == (2, 2, 2, 2) and [len(each) for each in places] == [2, 30, 2, 30]
+  assert places[0] == [0, 1] and places[2] == [62, 63]
+  assert [count for _, count in _groups(old, new, 8, 0.0)] == [0, 0, 4, 4]
+  assert _groups(OLD, (), 8, 0.5) == [([0, 1], 8)] and _groups((), told, 8, 0.5) == [([*range(30)], 8)]
+  assert [count for _, count in _groups(OLD, NEW, 7, 0.5)] == [4, 3]
+
+
+def test_an_item_weighs_the_same_however_long(writer):
+  blank = writer.blank('ann')
+  short, long = Item((7, 8, 9), (BEGIN, 14)), Item((1, 2, 3), (BEGIN, 12, 13))
+  batch = [jax.numpy.asarray(column) for column in writer._laid([short] * 4 + [long] * 4)]
+  whole = writer._table(blank)
+  nats = writer.nats(blank, [short, long])
+  loss = writer._step(writer._constant, whole, writer._optimizer.init(whole), batch)[2]
+  assert loss == pytest.approx((nats[0] + nats[1] / 2) / 2, rel=1e-5)
 
 
 def test_a_prompt_is_written_into_too():
