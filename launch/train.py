@@ -42,6 +42,8 @@ def main():
       print(results.told(run.result or results.finish(run, trained, built.source)))
       keepsakes.write(run, built.model, params, built.source)
       print(f'Report: {run.path / "report.html"}')
+    # What an error would end, the first process may still be writing.
+    processes.meet()
     if built.train.enough and not trained.enough:
       raise InputError(f'{run.path} made all its {built.train.steps} steps and stayed below '
                        f'train.enough={built.train.enough}. A run with train.start={run.path} goes on from there.')

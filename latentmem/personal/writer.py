@@ -3,7 +3,7 @@
 Each step reads a batch of items as rows [person | question | answer] and makes -log p(answer) small, by Adam on the
 person's numbers alone; the base and what people share are constants of the program. Half of a batch are new items, half
 are old ones: rehearsal keeps what was known. Of either, half are asked and half are only told, where there are both,
-and an item weighs what another does, however long: a thousand turns would leave a hundred answers of one word no say.
+and a row weighs what another does, however long: a thousand turns would leave a hundred answers of one word no say.
 One program serves everybody.
 B rows, T tokens of a row, Q tokens of a question, A tokens of an answer, V vocabulary.
 """
@@ -154,11 +154,11 @@ class Writer:
 
 
 def _groups(old: Sequence[Item], new: Sequence[Item], rows: int, rehearse: float) -> list[tuple[list[int], int]]:
-  """Places in [*old, *new] that are drawn from alike, and how many rows of a batch are."""
+  """Places in [*old, *new] that are drawn from alike, and how many rows of a batch are; what is asked comes first."""
   aside = round(rows * rehearse) if new and old else rows * (not new)
   groups = []
   for items, first, share in ((old, 0, aside), (new, len(old), rows - aside)):
     kinds = [[first + i for i, item in enumerate(items) if bool(item.question) == asked] for asked in (True, False)]
     kinds = list(filter(None, kinds))
-    groups += [(places, (share + i) // len(kinds)) for i, places in enumerate(kinds)]
+    groups += [(places, (share + len(kinds) - 1 - i) // len(kinds)) for i, places in enumerate(kinds)]
   return groups

@@ -27,6 +27,9 @@ def point(run: records.Run, by: str) -> dict | None:
   if result is None:
     return None
   asked = config['train']['steps'] * config['train']['rows'] * config['train']['length']
+  if config['train'].get('enough') and result['tokens'] < asked:
+    raise InputError(f'{run.path} ended by train.enough={config["train"]["enough"]} after {result["tokens"]:,} of '
+                     f'{asked:,} tokens; a law is of runs that made all their steps.')
   if result['tokens'] != asked or result['seed'] != config['seed']:
     raise InputError(f'{run.path} was edited: its result.json tells of {result["tokens"]:,} tokens and seed '
                      f'{result["seed"]}, its config.json of {asked:,} and {config["seed"]}.')

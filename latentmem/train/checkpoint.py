@@ -21,6 +21,7 @@ import jax.numpy as jnp
 
 from latentmem.base import arrays, records
 from latentmem.base.errors import InputError
+from latentmem.train.placement import agreed
 
 SEAL = 'sha256.json'
 UNSEALED = f'it has no {SEAL}'
@@ -87,7 +88,7 @@ class Checkpoints:
 
     Raises InputError where all checkpoints are damaged, or where the latest good one does not fit `state`.
     """
-    step = self._agreed(lambda: self._clear(report))
+    step = agreed(lambda: self._clear(report))
     if step == DAMAGED:
       found = '; '.join(f'{self.folder / str(s)}: {problem(self.folder / str(s))}' for s in steps_in(self.folder))
       raise InputError(f'Every checkpoint is damaged: {found}. Remove {self.folder} to start from the beginning, or '
@@ -116,14 +117,6 @@ class Checkpoints:
                f'{self.run.path / "damaged"}.')
         damaged.append(path)
     return DAMAGED if damaged else NONE
-
-  def _agreed(self, decide: Callable[[], int]) -> int:
-    """What the first process decides, in all of them."""
-    number = decide() if jax.process_index() == 0 else 0
-    if jax.process_count() > 1:
-      from jax.experimental import multihost_utils
-      number = int(multihost_utils.broadcast_one_to_all(jnp.asarray(number)))
-    return number
 
   def _open(self):
     if self._orbax is None:

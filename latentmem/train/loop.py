@@ -18,7 +18,7 @@ from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.train import checkpoint, evaluate, meter, progress, writers
 from latentmem.train.checkpoint import Checkpoints
-from latentmem.train.placement import Placement
+from latentmem.train.placement import agreed, Placement
 from latentmem.train.preemption import Preemption
 from latentmem.train.program import Program
 from latentmem.train.settings import Evaluate, Train
@@ -36,7 +36,7 @@ class Trained(NamedTuple):
     done: Whether all steps were made, or enough was reached; False where the run was asked to leave before.
     seconds: Spent training, compiling included, evaluating and saving not.
     flops: Of one step; None where not done.
-    enough: Whether the last held-out scores were enough, where some are.
+    enough: Whether the last held-out scores were `settings.enough`; False where that is 0.
   """
 
   state: NamedTuple
@@ -114,7 +114,8 @@ class _Loop:
 
   def go(self, state, batches, begun: int, preemption) -> Trained:
     s = self.settings
-    step, leave, enough = begun, False, reached(self.run.metrics('heldout'), begun, s.enough)
+    step, leave = begun, False
+    enough = bool(agreed(lambda: reached(self.run.metrics('heldout'), begun, s.enough)))
     profile_from = max(s.profile_from, begun + 1)
     with contextlib.ExitStack() as profile:
       while step < s.steps and not (leave or enough):
@@ -177,7 +178,9 @@ class _Loop:
     bits = measured['loss'] / math.log(2)
     tokens = step * s.rows * s.length
     rate = self.clock.rate(tokens)
-    if step == 1 or step == s.steps or due(step, s.log_every) or in_row:
+    # A step that may turn out to be the last is told of, before it is known whether it is.
+    last = step == s.steps or s.enough and due(step, s.evaluate_every)
+    if step == 1 or last or due(step, s.log_every) or in_row:
       self.write(step, 'train', **measured | dict(
           skipped=int(measured['skipped']), bits=bits, tokens=tokens, seconds=self.clock.seconds, tokens_per_s=rate))
     self.shown(step, bits / size if math.isfinite(bits) else None, rate)

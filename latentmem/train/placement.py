@@ -3,6 +3,7 @@
 B rows.
 """
 
+from collections.abc import Callable
 import functools
 
 import jax
@@ -21,6 +22,15 @@ def whole(tree):
     from jax.experimental import multihost_utils
     tree = multihost_utils.process_allgather(tree, tiled=True)
   return jax.device_put(tree, jax.local_devices()[0])
+
+
+def agreed(decide: Callable[[], int]) -> int:
+  """What the first process decides, in all of them; all processes have to ask."""
+  number = decide() if jax.process_index() == 0 else 0
+  if jax.process_count() > 1:
+    from jax.experimental import multihost_utils
+    number = int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+  return number
 
 
 class Placement:

@@ -15,7 +15,7 @@ class Train:
     start: Run folder whose last parameters training begins with, all else being new; '' begins with new ones.
     steps: Updates of the parameters.
     enough: Held-out accuracy, asked every `evaluate_every` steps, with which training ends before all are made; 0 for
-      none. The learning rate does not fall for it.
+      none. The learning rate does not fall for it. launch.train tells a run that stayed below by its exit code.
     rows: B, sequences in a batch, over all devices.
     length: T, tokens of a row in a batch; rows go on from batch to batch.
     learning_rate: At its highest.

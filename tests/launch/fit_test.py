@@ -83,6 +83,15 @@ def test_a_run_that_was_edited_is_named(tmp_path):
   assert done.returncode == 2 and 'was edited' in done.stderr
 
 
+def test_a_run_that_ended_with_enough_is_no_point_of_a_law(tmp_path):
+  run = finished(tmp_path / 'run', 'none', 10, 20, 1.0)
+  early = config('none', 30)
+  early['train']['enough'] = 0.9
+  run.write('config.json', early)
+  done = launch('fit', f'--runs={tmp_path}', f'--out={tmp_path / "fit"}')
+  assert done.returncode == 2 and 'ended by train.enough=0.9 after 1,280 of 1,920 tokens' in done.stderr
+
+
 def test_a_run_whose_files_are_half_written_is_named(tmp_path):
   run = finished(tmp_path / 'run', 'none', 10, 20, 1.0)
   run.write('result.json', '{"heldout": ')

@@ -56,16 +56,18 @@ def test_what_is_asked_has_half_the_rows_whatever_else_is_told():
   assert places[0] == [0, 1] and places[2] == [62, 63]
   assert [count for _, count in _groups(old, new, 8, 0.0)] == [0, 0, 4, 4]
   assert _groups(OLD, (), 8, 0.5) == [([0, 1], 8)] and _groups((), told, 8, 0.5) == [([*range(30)], 8)]
-  assert [count for _, count in _groups(OLD, NEW, 7, 0.5)] == [4, 3]
+  assert [count for _, count in _groups(old, new, 2, 0.5)] == [1, 0, 1, 0]
+  assert [count for _, count in _groups(old, new, 7, 0.5)] == [2, 2, 2, 1]
 
 
-def test_an_item_weighs_the_same_however_long(writer):
+def test_a_row_weighs_the_same_however_long(writer):
   blank = writer.blank('ann')
   short, long = Item((7, 8, 9), (BEGIN, 14)), Item((1, 2, 3), (BEGIN, 12, 13))
   batch = [jax.numpy.asarray(column) for column in writer._laid([short] * 4 + [long] * 4)]
   whole = writer._table(blank)
   nats = writer.nats(blank, [short, long])
   loss = writer._step(writer._constant, whole, writer._optimizer.init(whole), batch)[2]
+  # Two programs of float32.
   assert loss == pytest.approx((nats[0] + nats[1] / 2) / 2, rel=1e-5)
 
 

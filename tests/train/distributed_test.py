@@ -17,12 +17,13 @@ from tests.train import small
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def together(workdir, leave=-1, processes=2, devices=2, mesh=4, sequence=1):
+def together(workdir, leave=-1, processes=2, devices=2, mesh=4, sequence=1, enough=0.0):
   with socket.socket() as free:
     free.bind(('localhost', 0))
     port = free.getsockname()[1]
   script = ROOT / 'tests/train/one_of_several.py'
-  command = lambda i: [sys.executable, *map(str, (script, workdir, port, i, processes, devices, leave, mesh, sequence))]
+  command = lambda i: [sys.executable, *map(str, (script, workdir, port, i, processes, devices, leave, mesh, sequence,
+                                                   enough))]
   env = dict(os.environ, JAX_PLATFORMS='cpu', PYTHONPATH=str(ROOT))
   start = lambda i: subprocess.Popen(command(i), cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT)
@@ -44,6 +45,16 @@ def test_two_processes_equal_one_and_resume_exactly(tmp_path):
   # Float32 sums over other groups of rows.
   np.testing.assert_allclose(loss(two), loss(one), rtol=1e-3)
   assert two.metrics('heldout')[-1]['examples'] == one.metrics('heldout')[-1]['examples'] == 16
+
+
+@pytest.mark.multiprocess
+def test_all_end_with_enough_and_train_no_more(tmp_path):
+  for _ in range(2):
+    together(tmp_path / 'two', enough=1e-3)
+    two = records.read(tmp_path / 'two')
+    *before, last = two.metrics('heldout')
+    assert not any(line['accuracy'] for line in before) and last['accuracy'] > 0 and last['step'] < 12
+    assert checkpoint.steps_in(two.checkpoints)[-1] == last['step'] == two.metrics('train')[-1]['step']
 
 
 @pytest.mark.multiprocess

@@ -123,7 +123,7 @@ def learns(monkeypatch):
 
 
 def test_training_ends_with_enough(tmp_path, learns):
-  config = small.config(evaluate_every=2, save_every=5, enough=0.5)
+  config = small.config(evaluate_every=2, save_every=5, log_every=5, enough=0.5)
   run, trained = small.run(tmp_path / 'run', config, leave=3)
   assert not trained.done and not trained.enough
   for _ in range(2):
@@ -131,7 +131,8 @@ def test_training_ends_with_enough(tmp_path, learns):
     assert trained.done and trained.enough and int(trained.state.step) == 6
     assert [line['accuracy'] for line in run.metrics('heldout')] == [0.2, 0.4, 0.5]
     assert checkpoint.steps_in(run.checkpoints) == [5, 6]
-  assert results.finish(run, trained, parts.build(config).source)['steps'] == 6
+  result = results.finish(run, trained, parts.build(config).source)
+  assert (result['steps'], result['tokens']) == (6, 6 * 64)
 
 
 def test_what_is_not_enough_goes_on_to_the_end(tmp_path, learns):
