@@ -32,7 +32,7 @@ WORDS = wording.Words(question=10, answer=4)
 
 
 def base_config():
-  config = config_file.get_config('base').to_dict()
+  config = config_file.get_config('told').to_dict()
   config['mesh']['fsdp'] = 1
   config['model'] |= dict(width=16, layers=1, heads=2, kv_heads=1, hidden=16)
   config['data'] = data.fields(dict(kind='task', heldout_examples=4, task=dict(
