@@ -40,13 +40,6 @@ def together():
     os._exit(2 if isinstance(error, InputError) else 1)
 
 
-def meet() -> None:
-  """Waits until all processes are here."""
-  if jax.process_count() > 1:
-    from jax.experimental import multihost_utils
-    multihost_utils.sync_global_devices('meet')
-
-
 def _told(error: Exception) -> str:
   which = f'process {jax.process_index()} of {jax.process_count()}'
   if isinstance(error, InputError):

@@ -43,7 +43,7 @@ def main():
       keepsakes.write(run, built.model, params, built.source)
       print(f'Report: {run.path / "report.html"}')
     # What an error would end, the first process may still be writing.
-    processes.meet()
+    placement.meet('end')
     if built.train.enough and not trained.enough:
       raise InputError(f'{run.path} made all its {built.train.steps} steps and stayed below '
                        f'train.enough={built.train.enough}. A run with train.start={run.path} goes on from there.')

@@ -3,7 +3,7 @@
 Each step reads a batch of items as rows [person | question | answer] and makes -log p(answer) small, by Adam on the
 person's numbers alone; the base and what people share are constants of the program. Half of a batch are new items, half
 are old ones: rehearsal keeps what was known. Of either, half are asked and half are only told, where there are both,
-and a row weighs what another does, however long: a thousand turns would leave a hundred answers of one word no say.
+and a row weighs what another does, however long: a thousand turns would leave a hundred answers of one word little say.
 One program serves everybody.
 B rows, T tokens of a row, Q tokens of a question, A tokens of an answer, V vocabulary.
 """

@@ -33,6 +33,13 @@ def agreed(decide: Callable[[], int]) -> int:
   return number
 
 
+def meet(where: str) -> None:
+  """Waits until all processes are at the place of this name."""
+  if jax.process_count() > 1:
+    from jax.experimental import multihost_utils
+    multihost_utils.sync_global_devices(where)
+
+
 class Placement:
   """Shardings for batches, carries and train states on one mesh of `base.sharding`.
 

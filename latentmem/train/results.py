@@ -9,6 +9,7 @@ import numpy as np
 from latentmem.base import naming, records
 from latentmem.base.errors import InputError
 from latentmem.train import meter
+from latentmem.train.placement import meet
 
 
 def begin(path: os.PathLike | str, config: dict, source, filled=dict) -> records.Run:
@@ -22,9 +23,7 @@ def begin(path: os.PathLike | str, config: dict, source, filled=dict) -> records
   described = records.plain(source.describe())
   _agree(dict(workdir=os.fspath(path), config=records.plain(config), data=dict(fingerprint=described['fingerprint'])))
   run = records.create(path, config, filled) if jax.process_index() == 0 else records.Run(path)
-  if jax.process_count() > 1:
-    from jax.experimental import multihost_utils
-    multihost_utils.sync_global_devices('begin')
+  meet('begin')
   before = run.path / 'data.json'
   if not before.exists():
     if jax.process_index() == 0:
