@@ -43,13 +43,12 @@ def base() -> ml_collections.ConfigDict:
 
 def arms() -> ml_collections.ConfigDict:
   """Memories of conversations, whose turns they are trained on."""
-  source = data.fields(dict(kind='conversations', path='data/locomo'))
   return ml_collections.ConfigDict(dict(
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
-      data=source,
-      train=train.fields(steps=400, rows=32, length=1 + source['question'] + source['answer'], warmup=50, beta2=0.98,
-                         weight_decay=0.0, evaluate_every=200, save_every=200, log_every=20),
+      data=data.fields(dict(kind='conversations', path='data/locomo')),
+      train=train.fields(steps=400, rows=32, warmup=50, beta2=0.98, weight_decay=0.0, evaluate_every=200,
+                         save_every=200, log_every=20),
       evaluate=train.evaluate_fields(rows=32),
       personal=dict(arm='lpm', learning_rate=dict(RATES),
                     **{kind: personal.fields(kind, **ADAPTERS[kind]) for kind in ARMS})))

@@ -21,6 +21,9 @@ from latentmem.base.errors import InputError
 from latentmem.data import spoken
 from latentmem.tasks import locomo, text
 
+# Tokens of what is said at least, where they are counted: most turns are longer than most answers.
+LEAST = 64
+
 
 @dataclasses.dataclass(frozen=True)
 class Asks(text.Text):
@@ -38,14 +41,16 @@ class Conversations(spoken.Spoken):
 
   Attributes:
     path: A .json file, or a folder of them.
+    answer: A; 0 for what the longest answer needs, or 64 where that is less.
   """
 
   path: str = ''
+  answer: int = dataclasses.field(default=0, kw_only=True)
 
   def __post_init__(self):
-    if self.question < 1 or self.answer < 2:
-      raise InputError(f'conversations takes question=1 or more and answer=2 or more, not {self.question} and '
-                       f'{self.answer}.')
+    if self.question < 1 or self.answer < 2 and self.answer:
+      raise InputError(f'conversations takes question=1 or more and answer=2 or more, or 0 for what is needed, not '
+                       f'{self.question} and {self.answer}.')
     if not self.path:
       raise InputError('conversations needs a path: a .json file of LoCoMo, or a folder of them.')
 
@@ -60,12 +65,20 @@ class Conversations(spoken.Spoken):
 
   @functools.cached_property
   def asks(self) -> Asks:
-    return Asks(vocab=self.vocab, people=self.people, question=self.question, length=1 + self.question + self.answer)
+    return Asks(vocab=self.vocab, people=self.people, question=self.question, length=1 + self.question + self.room)
+
+  @functools.cached_property
+  def room(self):
+    if self.answer:
+      return self.answer
+    options = {option for conversation in self.read for number in range(len(conversation.questions))
+               for option in locomo.choices(conversation, number)[0]}
+    return max([LEAST, *(len(self.coder.encode(self.speech.answer(option))) + 1 for option in options)])
 
   @functools.cached_property
   def fingerprint(self):
     """Of the conversations, of the tokens and of the sizes; not of where they lie."""
-    parts = [self.read, self.coder.fingerprint, self.vocab, self.question, self.answer]
+    parts = [self.read, self.coder.fingerprint, self.vocab, self.question, self.room]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
   def describe(self):

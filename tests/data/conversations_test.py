@@ -9,6 +9,7 @@ import pytest
 from latentmem import data
 from latentmem.base.errors import InputError
 from latentmem.base.spans import NOTHING
+from latentmem.data import conversations
 from latentmem.data.conversations import Conversations
 from tests.tasks.locomo_test import RECORD
 
@@ -59,6 +60,17 @@ def test_what_is_long_is_cut_where_it_may_be(path):
   assert len(before) == 12 + 1 and len(said) == 6 - 1
   with pytest.raises(InputError, match='answer=11 would do'):
     source.option(0, 'What did Ann adopt?', 'two cats')
+
+
+def test_answers_have_the_room_they_need(path, monkeypatch):
+  assert Conversations(path).room == conversations.LEAST and Conversations(path, answer=48).room == 48
+  monkeypatch.setattr(conversations, 'LEAST', 2)
+  needed = Conversations(path)
+  longest = max(int(row['weights_BT'].sum()) for asked in needed.asked() for row in asked.rows)
+  assert needed.room == longest + 1 and needed.asks.length == 1 + needed.question + needed.room
+  assert needed.fingerprint == Conversations(path, answer=needed.room).fingerprint
+  with pytest.raises(InputError, match=f'answer={needed.room} would do'):
+    Conversations(path, answer=longest).asked()
 
 
 def test_batches_are_of_turns_and_held_out_ones_of_questions(path):
