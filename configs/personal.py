@@ -19,9 +19,10 @@ ignores who asks.
 
 On two cores of a CPU the stages took 70 minutes, once, and `told` answered 95 % of questions about fresh persons. They
 were run by hand: `first`, `letters`, `types`, `liked`, `choosing` and `tastes` were stopped by what they scored and
-have here the steps they had made (of `choosing` in two runs, of all from `liked` on with a shorter warm-up). As one
-command they were not run, and what is to be learned comes suddenly and not always: look at a stage's held-out scores
-before the next. An arm takes three or four minutes a seed on one core.
+have here the steps they had made (of `choosing` in two runs, of all from `liked` on with a shorter warm-up). In the
+loop the first four were run again, in two halves, and arrived; the rest was not. What is to be learned comes suddenly
+and not always: look at a stage's held-out scores before the next. An arm takes three or four minutes a seed on one
+core.
 """
 
 import ml_collections
