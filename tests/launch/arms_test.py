@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from configs import reason
+from latentmem.base import records
 from latentmem.base.errors import InputError
+from latentmem.tasks import answers
+from latentmem.train import results
+from latentmem.train.preemption import Preemption
 from launch import arms, comparing, parts
+from tests.train import small
 
 
 def config(choice='prosqa'):
@@ -55,6 +60,17 @@ def test_a_table_has_the_runs_of_its_seeds_alone(tmp_path):
                                    (0, 1, [], '--arms is empty')):
     with pytest.raises(InputError, match=said):
       comparing.seeds(dict(seed=seed), count, names)
+
+
+@pytest.mark.parametrize('enough, steps, said', [(1.0, 2, True), (1e-9, 1, False), (0.0, 2, False)])
+def test_an_arm_that_stays_below_enough_is_told(tmp_path, capsys, monkeypatch, enough, steps, said):
+  monkeypatch.setattr(answers.Answers, 'result', lambda self: dict(accuracy=0.5))
+  built = parts.build(small.config(steps=2, evaluate_every=1, enough=enough))
+  with Preemption() as preemption:
+    run = results.begin(tmp_path / 'arm', built.config, built.source, parts.filled)
+    assert comparing.trained(run, built, 0, preemption) is not None
+  told = f'{run.path} made all its 2 steps and stayed below train.enough=1.0.' in capsys.readouterr().out
+  assert told == said and records.read(run.path).result['steps'] == steps
 
 
 def test_every_arm_learns_the_same_problems():
