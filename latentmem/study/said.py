@@ -4,6 +4,7 @@ A score is what `tasks.locomo.scored` makes: f1, its standard error, asked, and 
 """
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from latentmem.study import columns, figures
 
@@ -58,7 +59,7 @@ def draw(scores: dict[str, dict], title: str) -> Figure:
                     fmt='o', capsize=2, markersize=4, label=name)
     axes.set_xticks(range(len(names)), [name.replace(' but', '\nbut') for name in names])
     axes.set(ylabel='F1 of what is said', title=title, ylim=(0, None))
-    axes.yaxis.set_major_formatter('{x:.0%}')
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(loc='outside right upper', fontsize=8)
   return figure
 

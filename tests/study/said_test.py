@@ -40,3 +40,12 @@ def test_the_figure_has_a_point_for_every_category():
   assert [container.lines[0].get_ydata().tolist() for container in axes.containers] == [
       pytest.approx([0.3, 0.3, 0.7]), pytest.approx([0.1, 0.1, 0.9]), pytest.approx([0.05, 0.05, 0.95])]
   assert figures.png(axes.figure)[:4] == b'\x89PNG'
+
+
+@pytest.mark.parametrize('error', [0.3, 0.001])
+def test_no_two_ticks_read_alike(error):
+  few = dict(f1=2 * error, error=error, asked=10, by_type={})
+  axes, = said.draw(dict(lpm=few), 'locomo').axes
+  figures.png(axes.figure)
+  read = [tick.get_text() for tick in axes.get_yticklabels()]
+  assert len(set(read)) == len(read) > 2 and all(each.endswith('%') for each in read)
