@@ -32,7 +32,11 @@ class Asks(text.Text):
   vocab: int = 256
   people: int = 1
   question: int = 48
-  length: int = 112
+  answer: int = 64
+
+  @property
+  def length(self):
+    return 1 + self.question + self.answer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,12 +69,9 @@ class Conversations(spoken.Spoken):
 
   @functools.cached_property
   def asks(self) -> Asks:
-    return Asks(vocab=self.vocab, people=self.people, question=self.question, length=1 + self.question + self.room)
+    return Asks(vocab=self.vocab, people=self.people, question=self.question, answer=self.answer or self._longest())
 
-  @functools.cached_property
-  def room(self):
-    if self.answer:
-      return self.answer
+  def _longest(self) -> int:
     options = {option for conversation in self.read for number in range(len(conversation.questions))
                for option in locomo.choices(conversation, number)[0]}
     return max([LEAST, *(len(self.coder.encode(self.speech.answer(option))) + 1 for option in options)])
@@ -78,7 +79,7 @@ class Conversations(spoken.Spoken):
   @functools.cached_property
   def fingerprint(self):
     """Of the conversations, of the tokens and of the sizes; not of where they lie."""
-    parts = [self.read, self.coder.fingerprint, self.vocab, self.question, self.room]
+    parts = [self.read, self.coder.fingerprint, self.vocab, self.question, self.asks.answer]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
   def describe(self):

@@ -35,7 +35,11 @@ class Asks(interface.Base):
   vocab: int = 256
   people: int = 4
   question: int = 128
-  length: int = 136
+  answer: int = 8
+
+  @property
+  def length(self):
+    return 1 + self.question + self.answer
 
   def scorer(self):
     return answers.Answers()
@@ -89,8 +93,7 @@ class PersonaText(spoken.Spoken):
 
   @functools.cached_property
   def asks(self) -> Asks:
-    question = self.question or self._longest()
-    return Asks(self.vocab, self.people, question, 1 + question + self.answer)
+    return Asks(self.vocab, self.people, self.question or self._longest(), self.answer)
 
   @functools.cached_property
   def fingerprint(self):

@@ -139,11 +139,6 @@ class Spoken(source.Base):
     """U."""
     raise NotImplementedError
 
-  @property
-  def room(self) -> int:
-    """A, of which one stands before what is said."""
-    return self.answer
-
   def asked(self, by: int = 0) -> list[Asked]:
     """All held-out questions about all persons, asked of the memory of the person, or of one so many on."""
     raise NotImplementedError
@@ -166,11 +161,11 @@ class Spoken(source.Base):
     """The arrays of a row, and bytes_BT that each target stands for."""
     *read, begins = self.coder.encode(before).tolist()
     said_N, bytes_N = self.coder.encode_sized(said)
-    if whole and len(said_N) >= self.room:
-      raise InputError(f'The answer {said.strip()!r} has {len(said_N)} tokens, and there is room for '
-                       f'{self.room - 1}: answer={len(said_N) + 1} would do.')
-    question = self.asks.question
-    row = laid([*read[-question:], begins], said_N[:self.room - 1], bytes_N, question, self.room)
+    question, answer = self.asks.question, self.asks.answer
+    if whole and len(said_N) >= answer:
+      raise InputError(f'The answer {said.strip()!r} has {len(said_N)} tokens, and there is room for {answer - 1}: '
+                       f'answer={len(said_N) + 1} would do.')
+    row = laid([*read[-question:], begins], said_N[:answer - 1], bytes_N, question, answer)
     row['tokens_BT'][0] = self.vocab + person
     return row
 

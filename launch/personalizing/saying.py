@@ -16,9 +16,9 @@ from launch.personalizing import reading, told
 
 def check(source, longest: int) -> None:
   """Raises InputError where answers have no room, or what scores them is not installed: before anything is trained."""
-  if not 0 <= longest <= source.room:
-    raise InputError(f'--say={longest} is no number of tokens from 0 to {source.room}, for which a row of '
-                     f'config.data.answer={source.room} has room.')
+  if not 0 <= longest <= source.asks.answer:
+    raise InputError(f'--say={longest} is no number of tokens from 0 to {source.asks.answer}, for which a row of '
+                     f'config.data.answer={source.asks.answer} has room.')
   if longest:
     locomo.f1('a', 'a')
 

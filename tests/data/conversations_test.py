@@ -63,13 +63,14 @@ def test_what_is_long_is_cut_where_it_may_be(path):
 
 
 def test_answers_have_the_room_they_need(path, monkeypatch):
-  assert Conversations(path).room == conversations.LEAST and Conversations(path, answer=48).room == 48
+  assert Conversations(path).asks.answer == conversations.LEAST and Conversations(path, answer=48).asks.answer == 48
   monkeypatch.setattr(conversations, 'LEAST', 2)
   needed = Conversations(path)
   longest = max(int(row['weights_BT'].sum()) for asked in needed.asked() for row in asked.rows)
-  assert needed.room == longest + 1 and needed.asks.length == 1 + needed.question + needed.room
-  assert needed.fingerprint == Conversations(path, answer=needed.room).fingerprint
-  with pytest.raises(InputError, match=f'answer={needed.room} would do'):
+  answer = needed.asks.answer
+  assert answer == longest + 1 and needed.asks.length == 1 + needed.question + answer
+  assert needed.fingerprint == Conversations(path, answer=answer).fingerprint
+  with pytest.raises(InputError, match=f'answer={answer} would do'):
     Conversations(path, answer=longest).asked()
 
 
