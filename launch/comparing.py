@@ -47,9 +47,8 @@ def trained(run, built, seed: int, preemption, frozen=None, prepare=None):
   if not done.done:
     return None
   run.result or results.finish(run, done, built.source)
-  if built.train.enough and not done.enough:
-    print(f'{run.path} made all its {built.train.steps} steps and stayed below train.enough={built.train.enough}.',
-          flush=True)
+  if below := results.below(run, built.train, done):
+    print(below, flush=True)
   return done.state.params
 
 

@@ -44,9 +44,8 @@ def main():
       print(f'Report: {run.path / "report.html"}')
     # What an error would end, the first process may still be writing.
     placement.meet('end')
-    if built.train.enough and not trained.enough:
-      raise InputError(f'{run.path} made all its {built.train.steps} steps and stayed below '
-                       f'train.enough={built.train.enough}. A run with train.start={run.path} goes on from there.')
+    if below := results.below(run, built.train, trained):
+      raise InputError(f'{below} A run with train.start={run.path} goes on from there.')
 
 
 if __name__ == '__main__':

@@ -90,6 +90,13 @@ def told(result: dict) -> str:
   return '\n'.join(lines)
 
 
+def below(run: records.Run, settings, trained) -> str:
+  """What there is to tell of a run that made all its steps and was never `settings.enough`; '' of any other."""
+  if not settings.enough or trained.enough:
+    return ''
+  return f'{run.path} made all its {settings.steps} steps and stayed below train.enough={settings.enough}.'
+
+
 def evaluated(run: records.Run, step: int, overrides: list[tuple[str, str]], scores: dict, source) -> dict:
   """Writes evaluations/<step>[-field=value ...].json, and returns what it holds."""
   result = records.plain(dict(
