@@ -1,6 +1,6 @@
 """Trains memories of persons on a frozen base, asks each with its own and another's memory, and tells one table.
 
-  python -m launch.personalize --config=configs/personal.py:lpm --base=runs/told --arms=lpm,lora,prompt,none --seeds=3
+  python -m launch.personalize --config=configs/personal.py:lpm --base=docs/bases/persons --arms=lpm,lora,prompt,none --seeds=3
       --histories=420
 
 The base is a run of launch.train or a Hugging Face folder; a hash shows that it stays as it was. One that learned

@@ -58,7 +58,8 @@ def build(config: dict, arm: str, base: Base) -> Arm:
     raise InputError(f"Personal memories are asked by the task 'persona' or about 'conversations', not {named!r}.")
   if base.fields['vocab'] != asks.vocab:
     raise InputError(f'The base in {base.folder} has {base.fields["vocab"]} tokens and the questions have '
-                     f"{asks.vocab}; a base that learned 'persona_context' has as many.")
+                     f"{asks.vocab}; a base that learned 'persona_context' has as many, and one that reads text "
+                     'has a tokenizer.json in its folder.')
   made = personal.make(adapter, base.fields, asks.people)
   fields = base.seeing(made.prompt + asks.length)
   settings = train.fields(**config['train'] | dict(length=asks.length, learning_rate=chosen['learning_rate'][arm]))

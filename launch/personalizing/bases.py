@@ -57,8 +57,10 @@ def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
   except (ValueError, RecursionError) as error:
     raise InputError(f'{path} is not JSON: {error}.') from None
   if 'model_type' in config:
-    fields, params = qwen3_weights.load(folder, mesh)
-    params, coder = params['params'], dict(kind='huggingface', path=str(folder))
+    # A folder without a tokenizer is what launch.convert makes of a run over a task, which is read as it was trained.
+    text = (path.parent / 'tokenizer.json').exists()
+    fields, params = qwen3_weights.load(folder, mesh, **{} if text else dict(dtype='float32', param_dtype='float32'))
+    params, coder = params['params'], dict(kind='huggingface', path=str(folder)) if text else None
   else:
     config, params = checkpoint.load_params(folder)
     fields, params, coder = config['model'], params['params'], config['data'].get('tokens')

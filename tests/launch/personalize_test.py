@@ -11,6 +11,7 @@ from configs import personal as config_file
 from latentmem import data, personal, tasks
 from latentmem.base import records
 from latentmem.base.errors import InputError
+from latentmem.model import qwen3_weights
 from latentmem.personal import questions
 from latentmem.personal.writer import Writer
 from latentmem.study import bench_figure, figures
@@ -32,7 +33,7 @@ WORDS = wording.Words(question=10, answer=4)
 
 
 def base_config():
-  config = config_file.get_config('told').to_dict()
+  config = config_file.get_config('seven').to_dict()
   config['mesh']['fsdp'] = 1
   config['model'] |= dict(width=16, layers=1, heads=2, kv_heads=1, hidden=16)
   config['data'] = data.fields(dict(kind='task', heldout_examples=4, task=dict(
@@ -184,6 +185,14 @@ def test_a_base_that_changed_is_told(base):
   assert base.check() == base.fingerprint
 
 
+def test_a_base_of_a_task_may_be_a_converted_folder(base, tmp_path):
+  qwen3_weights.save(tmp_path / 'hf', base.fields, dict(params=base.params))
+  loaded = bases.load(str(tmp_path / 'hf'), parts.mesh(1, 1))
+  assert loaded.tokens is None and loaded.fields['dtype'] == 'float32' and loaded.params['embed'].dtype == 'float32'
+  assert bases.identity.fingerprint(loaded.params) == bases.identity.fingerprint(base.params)
+  assert arms.build(config_of(), 'lora', loaded).source.asks.vocab == loaded.fields['vocab']
+
+
 def test_swapping_gives_each_question_to_all_of_another_family(base):
   source = arms.build(config_of(), 'lpm', base).source
   batches = lambda of: of.heldout(8, source.asks.length, 1)
@@ -239,7 +248,7 @@ def test_what_does_not_fit_is_refused(base, tmp_path):
   for config, arm, said in (
       (config_of(), 'lpn', "did you mean 'lpm'"), (config_of() | dict(data=data.fields(dict(
           kind='task', task=dict(kind='recall')))), 'lpm', "asked by the task 'persona'"),
-      (config_of(), 'lpm', 'has 684 tokens|tokens and the questions')):
+      (config_of(), 'lpm', 'has 99 tokens and the questions have 665;.*tokenizer.json in its folder')):
     given = base if said.startswith(("did", 'asked')) else base._replace(fields=base.fields | dict(vocab=99))
     with pytest.raises(InputError, match=said):
       arms.build(config, arm, given)
