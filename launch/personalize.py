@@ -1,11 +1,12 @@
 """Trains memories of persons on a frozen base, asks each with its own and another's memory, and tells one table.
 
-  python -m launch.personalize --config=configs/personal.py:lpm --base=docs/bases/persons --arms=lpm,lora,prompt,none --seeds=3
-      --histories=420
+  python -m launch.personalize --config=configs/personal.py:lpm --base=docs/bases/persons --arms=lpm,lora,prompt,none
+      --seeds=3 --histories=396
 
 The base is a run of launch.train or a Hugging Face folder; a hash shows that it stays as it was. One that learned
-'persona_context' is asked in the words of that. One that reads text is asked in plain English, by its own tokenizer and
-by the chat template of its folder, if that has one, and chooses the likeliest letter.
+'persona_context', a run or what launch.convert made of it, is asked in the words of that. One that reads text is asked
+in plain English, by its own tokenizer and by the chat template of its folder, if that has one, and chooses the
+likeliest letter.
 
 Every arm and seed is a run folder like those of launch.train, with answers.json beside the rest; table.txt, table.json,
 table.png and report.html lie above them, with what the base scores when it reads the history itself, figures over its

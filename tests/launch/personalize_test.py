@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pathlib
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from configs import personal as config_file
 from latentmem import data, personal, tasks
+from latentmem import model as models
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import qwen3_weights
@@ -191,6 +193,18 @@ def test_a_base_of_a_task_may_be_a_converted_folder(base, tmp_path):
   assert loaded.tokens is None and loaded.fields['dtype'] == 'float32' and loaded.params['embed'].dtype == 'float32'
   assert bases.identity.fingerprint(loaded.params) == bases.identity.fingerprint(base.params)
   assert arms.build(config_of(), 'lora', loaded).source.asks.vocab == loaded.fields['vocab']
+
+
+def test_the_base_that_lies_here_answers_what_arms_are_asked():
+  base = bases.load(str(pathlib.Path(__file__).parents[2] / 'docs' / 'bases' / 'persons'), parts.mesh(1, 1))
+  of_arms = dict(config_file.REMEMBERED, types=config_file.ASKED, questions=4, parts=1)
+  stage = config_file.get_config('seven').to_dict()['data']
+  source = data.make(stage | dict(heldout_examples=16, task=stage['task'] | of_arms))
+  tokens_BT, targets_BT, weights_BT = (np.stack(a) for a in zip(*map(source.heldout_example, range(16))))
+  net = models.make(**base.seeing(tokens_BT.shape[1]))
+  _, logits_BTV = jax.jit(lambda tokens: net.apply(dict(params=base.params), net.init_state(16), tokens))(tokens_BT)
+  right = (np.asarray(logits_BTV).argmax(-1) == targets_BT)[weights_BT > 0]
+  assert right.size == 64 and right.mean() > 0.8
 
 
 def test_swapping_gives_each_question_to_all_of_another_family(base):
