@@ -111,6 +111,10 @@ def by_length(rows: list[dict], title: str) -> Figure:
     left.set(xscale='log', ylim=(0, 1.02), xlabel='tokens of history', ylabel='share of right answers', title=title)
     left.yaxis.set_major_formatter('{x:.0%}')
     right.set(xscale='log', yscale='log', xlabel='tokens of history', ylabel='bytes of keys and values')
+    read = sorted(set(lengths))
+    for axes in (left, right):
+      axes.set_xticks(read, [f'{tokens:,}' for tokens in read])
+      axes.set_xticks([], minor=True)
     figure.legend(*left.get_legend_handles_labels(), loc='outside right upper', fontsize=8)
   return figure
 

@@ -52,6 +52,9 @@ def test_lengths_are_those_of_histories_and_memories_are_lines():
   assert [text.get_text() for text in left.texts] == ['4 people']
   assert [line.get_ydata()[0] for line in left.lines if line.get_label() in ('lpm', 'none')] == [0.8, 0.25]
   assert [line.get_label() for line in right.lines] == ['history is read', 'lpm', 'none']
+  for axes in (left, right):
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ['1,024', '8,192']
+    assert not len(axes.get_xticks(minor=True))
   changed = personal.summary('lora', [run(10, 10) | dict(kv_bytes=0)])
   assert len(personal.by_length([*ROWS, more, changed], 'persons').axes[1].lines) == 3
   assert figures.png(figure)[:4] == b'\x89PNG'
