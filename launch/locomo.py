@@ -36,9 +36,7 @@ def main():
                      '(configs/locomo.py:arms).')
   seeds = comparing.seeds(config, _SEEDS.value, _ARMS.value)
   base = bases.load(_BASE.value, parts.mesh(**config['mesh'], rows=config['train']['rows']))
-  if not base.tokens:
-    raise InputError(f'The base in {base.folder} does not read text; a run over a corpus does, or a Hugging Face '
-                     'folder.')
+  bases.check_text(base)
   config['data'] |= dict(tokens=base.tokens, words=base.fields['vocab'])
   built = {name: arms.build(config, name, base) for name in _ARMS.value}
   source = next(iter(built.values())).source

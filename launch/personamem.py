@@ -33,9 +33,7 @@ def main():
     raise InputError('launch.personamem needs --base=FOLDER, --path=FOLDER, and a --context of 0 tokens or more.')
   bench = personamem.read(_PATH.value, _VERSION.value)
   base = bases.load(_BASE.value, parts.mesh(1, 1))
-  if not base.tokens:
-    raise InputError(f'The base in {base.folder} does not read text; a run over a corpus does, or a Hugging Face '
-                     'folder.')
+  bases.check_text(base)
   asked = choosing.Questions(bench, tokens.make(**base.tokens), _BY.value)
   choosing.check(asked, base)
   folder, last = comparing.begun(_WORKDIR.value), _CONTEXT.value

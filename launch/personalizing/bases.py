@@ -59,7 +59,8 @@ def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
   if 'model_type' in config:
     # A folder without a tokenizer is what launch.convert makes of a run over a task, which is read as it was trained.
     text = (path.parent / 'tokenizer.json').exists()
-    fields, params = qwen3_weights.load(folder, mesh, **{} if text else dict(dtype='float32', param_dtype='float32'))
+    wide = not text and config.get('torch_dtype') == 'float32'
+    fields, params = qwen3_weights.load(folder, mesh, **dict(dtype='float32', param_dtype='float32') if wide else {})
     params, coder = params['params'], dict(kind='huggingface', path=str(folder)) if text else None
   else:
     config, params = checkpoint.load_params(folder)
@@ -79,6 +80,13 @@ def of_run(run: str, config: dict, mesh: jax.sharding.Mesh) -> Base:
     raise InputError(f'The base in {base.folder} is not the one that {run} learned on: its fingerprint is '
                      f'{base.fingerprint[:12]}, and was {config["base"]["fingerprint"][:12]}.')
   return base
+
+
+def check_text(base: Base) -> None:
+  """Raises InputError for a base that reads a task's own tokens."""
+  if not base.tokens:
+    raise InputError(f'The base in {base.folder} does not read text; a run over a corpus does, or a Hugging Face '
+                     'folder with its tokenizer.json.')
 
 
 def chat_of(folder: str) -> str:

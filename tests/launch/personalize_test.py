@@ -193,6 +193,8 @@ def test_a_base_of_a_task_may_be_a_converted_folder(base, tmp_path):
   assert loaded.tokens is None and loaded.fields['dtype'] == 'float32' and loaded.params['embed'].dtype == 'float32'
   assert bases.identity.fingerprint(loaded.params) == bases.identity.fingerprint(base.params)
   assert arms.build(config_of(), 'lora', loaded).source.asks.vocab == loaded.fields['vocab']
+  with pytest.raises(InputError, match='does not read text; .* with its tokenizer.json'):
+    bases.check_text(loaded)
 
 
 def test_the_base_that_lies_here_answers_what_arms_are_asked():
