@@ -4,7 +4,8 @@
                                                                                   ^                         ^
                                                                               asked: (c)                asked: (a)
 
-In training a share of the questions may be open: without options, and answered in words, of which each is asked for;
+In training a share of the questions may be open: without options, and answered in words, of which each is asked for
+(the kind alone where a new value would be right: the history tells no more);
 and a share may be spelled: the words of the right option, and its letter behind them. A letter is two steps away from
 the history, what the words tell and which option has them: open questions teach the first, spelled ones the second.
 Drilled, a list of options is asked for more than one letter: a spelled answer goes on with the other options and their
@@ -181,7 +182,7 @@ class PersonaContext(asks_persons.AsksPersons):
         yield other._replace(options=question.options, right=question.options.index(other.options[other.right]))
 
   def _form(self, question, draws):
-    if self.open and question.kind in persona_questions.OPEN and draws.uniform() < self.open:
+    if self.open and draws.uniform() < self.open:
       return OPEN
     return SPELLED if self.spelled and draws.uniform() < self.spelled else LETTER
 
@@ -212,9 +213,8 @@ class PersonaContext(asks_persons.AsksPersons):
 
   def _exchange(self, question: persona_questions.Question, form: str) -> tuple[list[int], list[int]]:
     """What is asked, and what is answered."""
-    told = question.options[question.right]
     if form == OPEN:
-      return question.open, told
+      return question.open, question.answer
     if form == AGAIN:
       return [*question.open[:-1], *persona_questions.LETTERS, question.open[-1]], [question.letter]
     if form == LETTER:

@@ -34,8 +34,8 @@ EVOLUTION, SHARED, REASONS, IDEAS, SCENARIOS, ALIGNED, FACTS = TYPES = (
 # What each type can be asked about.
 ABOUT = {EVOLUTION: ('evolution',), SHARED: ('attribute',), REASONS: ('preference',), IDEAS: ('idea',),
          SCENARIOS: ('preference',), ALIGNED: ('preference',), FACTS: ('preference', 'plan')}
-# Types whose answer follows from the history alone, whatever the options are.
-OPEN = (EVOLUTION, SHARED, REASONS, ALIGNED, FACTS)
+# Types of whose answer the history tells the kind alone, the first word of an option.
+BY_KIND = (IDEAS, SCENARIOS)
 # The word after <question> tells the type.
 OPENS = dict(
     how=EVOLUTION, describe=EVOLUTION, what=SHARED, name=SHARED, why=REASONS, explain=REASONS, suggest=IDEAS,
@@ -89,6 +89,11 @@ class Question(NamedTuple):
   def open(self) -> list[int]:
     """'<question> ... <answer>': the same without options, to be answered in words."""
     return [words.NUMBER[words.QUESTION], *self.words, words.NUMBER[words.ANSWER]]
+
+  @property
+  def answer(self) -> list[int]:
+    """What the history tells of the right option: all of it, or its kind where a new value is asked for."""
+    return self.options[self.right][:1 if self.kind in BY_KIND else None]
 
   @property
   def letter(self) -> int:
