@@ -44,6 +44,7 @@ OF_TASTES = ('track_full_preference_evolution', 'suggest_new_ideas', ELSEWHERE)
 ASKED = (OF_TASTES[0], OF_ATTRIBUTES, *OF_PREFERENCES)
 ATTRIBUTES = NOTHING | dict(attributes=2, types=(OF_ATTRIBUTES,), history=252, questions=1)
 BOTH = NOTHING | dict(preferences=1, attributes=1, types=(OF_ATTRIBUTES, *OF_PREFERENCES))
+LIKINGS = NOTHING | dict(preferences=1, ideas=1, types=('suggest_new_ideas', ELSEWHERE, *OF_PREFERENCES[1:]))
 # What a base is asked, stage by stage: fields of the task, rows of a step, steps, the learning rate, and over which
 # share of the steps it falls.
 STAGES = dict(
@@ -57,7 +58,12 @@ STAGES = dict(
     choosing=(BOTH | dict(history=216, shortest=160, questions=2, open=0.25, spelled=0.3), 8, 2310, 2e-3, 0.31),
     tastes=(NOTHING | dict(preferences=1, evolutions=1, ideas=1, types=(*OF_TASTES, *OF_PREFERENCES), history=260,
                            shortest=200, questions=2, open=0.3, spelled=0.3), 8, 1950, 2e-3, 0.35),
-    seven=(FEW | dict(history=396, shortest=340, questions=5, parts=4, open=0.2, spelled=0.3), 6, 3000, 2e-3, 0.6))
+    seven=(FEW | dict(history=396, shortest=340, questions=5, parts=4, open=0.2, spelled=0.3), 6, 3000, 2e-3, 0.6),
+    suited=(LIKINGS | dict(history=216, shortest=160, questions=2, open=0.7, spelled=0.3), 8, 800, 2e-3, 0.0),
+    words=(LIKINGS | dict(types=LIKINGS['types'][1:], history=260, shortest=160, questions=1, open=1.0), 8, 750, 2e-3,
+           0.0),
+    kinds=(LIKINGS | dict(history=260, shortest=160, questions=1, open=0.3, spelled=0.3), 8, 1500, 2e-3, 0.0),
+    persons=(FEW | dict(history=396, shortest=340, questions=5, parts=4, open=0.25, spelled=0.3), 6, 2400, 2e-3, 0.6))
 # Sizes that suit a base of a few hundred thousand numbers: the paper's 32 slots of 64 numbers are for billions.
 ADAPTERS = dict(lpm=dict(heads=8, slots=32, slot_width=32, key_width=32), lora=dict(rank=4), prompt=dict(tokens=8),
                 none=dict(tokens=8))

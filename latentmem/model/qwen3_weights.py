@@ -91,6 +91,15 @@ def load(folder: os.PathLike | str, mesh: jax.sharding.Mesh | None = None, **cho
   return fields, dict(params=jax.tree_util.tree_map_with_path(lambda path, _: loaded[arrays.name_of(path)], shapes))
 
 
+def stands_in(folder: os.PathLike | str) -> bool:
+  """Whether a folder is laid out as Hugging Face's, whatever it holds.
+
+  Raises InputError for a config.json that is none.
+  """
+  path = pathlib.Path(folder) / 'config.json'
+  return path.is_file() and 'model_type' in read_json(path)
+
+
 def fields_of(folder: os.PathLike | str, **chosen) -> dict:
   """All fields of the model that a folder's config.json describes, kind included.
 

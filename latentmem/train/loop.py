@@ -16,7 +16,7 @@ import numpy as np
 
 from latentmem.base import records
 from latentmem.base.errors import InputError
-from latentmem.train import checkpoint, evaluate, meter, progress, writers
+from latentmem.train import beginning, evaluate, meter, progress, writers
 from latentmem.train.checkpoint import Checkpoints
 from latentmem.train.placement import agreed, Placement
 from latentmem.train.preemption import Preemption
@@ -88,7 +88,7 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     state = checkpoints.restore(program.shapes, said.append)
     begun = 0 if state is None else int(state.step)
     if state is None:
-      params = started(settings.start, program)
+      params = beginning.started(settings.start, program)
       if prepare and params is None:
         params = prepare(program.create(seed).params)
       state = program.create(seed, params)
@@ -194,16 +194,6 @@ class _Loop:
 def heldout(model, params, source, place: Placement, scored: Evaluate, length: int) -> dict:
   """Held-out scores; `length` where the settings leave it open."""
   return evaluate.heldout(model, params, source, place, scored.rows, scored.length or length, scored.batches)
-
-
-def started(path: str, program: Program):
-  """A run's last parameters, as the program has them; None for no run. Raises InputError where they do not fit."""
-  if not path:
-    return None
-  wanted = program.shapes.params
-  params = checkpoint.load_params(path, want=wanted)[1]
-  # On no device yet: they may be wanted on others, or by several processes.
-  return jax.tree.map(lambda want, p: np.asarray(p, want.dtype), wanted, params)
 
 
 def reached(scores: dict, enough: float) -> bool:

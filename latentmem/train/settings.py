@@ -12,7 +12,8 @@ class Train:
   """How a model is trained.
 
   Attributes:
-    start: Run folder whose last parameters training begins with, all else being new; '' begins with new ones.
+    start: Run folder whose last parameters training begins with, all else being new, or a Hugging Face folder of the
+      same Qwen3; '' begins with new ones.
     steps: Updates of the parameters.
     enough: Held-out accuracy, asked every `evaluate_every` steps, with which training ends before all are made; 0 for
       none. The learning rate does not fall for it. launch.train tells a run that stayed below by its exit code.

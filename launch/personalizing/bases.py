@@ -1,6 +1,5 @@
 """A frozen base from a folder: a run of launch.train, or a checkpoint as Hugging Face lays it out."""
 
-import json
 import pathlib
 from typing import NamedTuple
 
@@ -48,18 +47,14 @@ class Base(NamedTuple):
 
 def load(folder: str, mesh: jax.sharding.Mesh) -> Base:
   """Raises InputError where the folder holds neither, or what it holds is damaged."""
-  path = pathlib.Path(folder) / 'config.json'
-  if not path.is_file():
+  path = pathlib.Path(folder)
+  if not (path / 'config.json').is_file():
     raise InputError(f'{folder} holds no base: it has no config.json, as runs of launch.train and Hugging Face folders '
                      'have.')
-  try:
-    config = json.loads(path.read_text())
-  except (ValueError, RecursionError) as error:
-    raise InputError(f'{path} is not JSON: {error}.') from None
-  if 'model_type' in config:
+  if qwen3_weights.stands_in(folder):
     # A folder without a tokenizer is what launch.convert makes of a run over a task, which is read as it was trained.
-    text = (path.parent / 'tokenizer.json').exists()
-    wide = not text and config.get('torch_dtype') == 'float32'
+    text = (path / 'tokenizer.json').exists()
+    wide = not text and qwen3_weights.read_json(path / 'config.json').get('torch_dtype') == 'float32'
     fields, params = qwen3_weights.load(folder, mesh, **dict(dtype='float32', param_dtype='float32') if wide else {})
     params, coder = params['params'], dict(kind='huggingface', path=str(folder)) if text else None
   else:
