@@ -5,7 +5,7 @@
 
 The base lies in the repository, and was trained by
 
-  for stage in first spelled whose letters types liked choosing tastes seven; do
+  for stage in first spelled whose letters types liked choosing tastes seven suited words kinds persons; do
     python -m launch.train --config=configs/personal.py:$stage --config.train.start=$start --workdir=runs/$stage
     start=runs/$stage
   done
@@ -15,16 +15,10 @@ It may also be a Hugging Face folder of a Qwen3, --base=Qwen3-0.6B, which is ask
 After the colon: a stage of the base, or one of the arms lpm, lora, prompt and none. A small base learns one thing at a
 time: to find a preference (first), the letter of a word that was said (spelled), whose an attribute is (whose), the
 letter alone (letters), a little of all seven types of questions (types), preferences again (liked), which option has
-them (choosing), how they changed (tastes), and all seven types in the end (seven). The arms are asked the five that
-it answers then: not what would be new, nor what would suit in another topic. Every arm's fields are in the config,
-whichever is named: --config.personal.lora.rank=4. A person's questions come in families of four, so that 25 % is
-chance for whatever ignores who asks.
-
-The stages took two hours, most of them on one core of a CPU with other runs on the other, and `seven` answered 92 % of
-those five types about fresh persons. What is to be learned comes suddenly and not always: look at a stage's held-out
-scores before the next. With four layers each has been run twice, in most of them by hand the first time: `first` to
-`letters` arrived both times, `liked` once, `choosing` both; `tastes` once learned what would suit in another topic, and
-once how tastes change. An arm takes three to six minutes a seed on one core.
+them (choosing), how they changed (tastes), most of it together (seven), what is liked, for something new (suited) and
+in words (words), which option is of that kind (kinds), and all seven types in the end (persons). Every arm's fields are
+in the config, whichever is named: --config.personal.lora.rank=4. A person's questions come in families of four, so that
+25 % is chance for whatever ignores who asks.
 """
 
 import ml_collections
@@ -33,18 +27,16 @@ from latentmem import data, model, personal, train
 from latentmem.base.errors import check_known
 
 ARMS = ('lpm', 'lora', 'prompt', 'none')
-# Groups of facts of a person: one of each kind, in 313 tokens of history at least, and those of the arms.
+# Groups of facts of a person: one of each kind, in 313 tokens of history at least.
 FEW = dict(preferences=1, evolutions=1, ideas=1, attributes=1, plans=1)
-REMEMBERED = FEW | dict(ideas=0)
 NOTHING = dict.fromkeys(FEW, 0)
 OF_PREFERENCES = ('recalling_the_reasons_behind_previous_updates', 'provide_preference_aligned_recommendations',
                   'recalling_facts_mentioned_by_the_user')
 OF_ATTRIBUTES, ELSEWHERE = 'recall_user_shared_facts', 'generalizing_to_new_scenarios'
 OF_TASTES = ('track_full_preference_evolution', 'suggest_new_ideas', ELSEWHERE)
-ASKED = (OF_TASTES[0], OF_ATTRIBUTES, *OF_PREFERENCES)
 ATTRIBUTES = NOTHING | dict(attributes=2, types=(OF_ATTRIBUTES,), history=252, questions=1)
 BOTH = NOTHING | dict(preferences=1, attributes=1, types=(OF_ATTRIBUTES, *OF_PREFERENCES))
-LIKINGS = NOTHING | dict(preferences=1, ideas=1, types=('suggest_new_ideas', ELSEWHERE, *OF_PREFERENCES[1:]))
+LIKINGS = NOTHING | dict(preferences=1, ideas=1, types=(*OF_TASTES[1:], *OF_PREFERENCES[1:]))
 # What a base is asked, stage by stage: fields of the task, rows of a step, steps, the learning rate, and over which
 # share of the steps it falls.
 STAGES = dict(
@@ -60,7 +52,7 @@ STAGES = dict(
                            shortest=200, questions=2, open=0.3, spelled=0.3), 8, 1950, 2e-3, 0.35),
     seven=(FEW | dict(history=396, shortest=340, questions=5, parts=4, open=0.2, spelled=0.3), 6, 3000, 2e-3, 0.6),
     suited=(LIKINGS | dict(history=216, shortest=160, questions=2, open=0.7, spelled=0.3), 8, 800, 2e-3, 0.0),
-    words=(LIKINGS | dict(types=LIKINGS['types'][1:], history=260, shortest=160, questions=1, open=1.0), 8, 750, 2e-3,
+    words=(LIKINGS | dict(types=LIKINGS['types'][1:], history=260, shortest=160, questions=1, open=1.0), 8, 800, 2e-3,
            0.0),
     kinds=(LIKINGS | dict(history=260, shortest=160, questions=1, open=0.3, spelled=0.3), 8, 1500, 2e-3, 0.0),
     persons=(FEW | dict(history=396, shortest=340, questions=5, parts=4, open=0.25, spelled=0.3), 6, 2400, 2e-3, 0.6))
@@ -70,7 +62,7 @@ ADAPTERS = dict(lpm=dict(heads=8, slots=32, slot_width=32, key_width=32), lora=d
 RATES = dict(lpm=2e-2, lora=3e-3, prompt=3e-1, none=1e-1)
 
 
-def get_config(choice: str = 'seven') -> ml_collections.ConfigDict:
+def get_config(choice: str = 'persons') -> ml_collections.ConfigDict:
   check_known(choice, (*STAGES, *ARMS), 'personal', 'choice')
   return base(choice) if choice in STAGES else arms(choice)
 
@@ -94,7 +86,7 @@ def base(stage: str) -> ml_collections.ConfigDict:
 
 def arms(arm: str) -> ml_collections.ConfigDict:
   source = data.fields(dict(kind='task', heldout_examples=512, task=dict(
-      kind='persona', people=8, heldout='questions', types=ASKED, **REMEMBERED)))
+      kind='persona', people=8, heldout='questions', **FEW)))
   rows = source['task']['question'] + 2
   return ml_collections.ConfigDict(dict(
       seed=0,
