@@ -92,7 +92,7 @@ def arms(arm: str) -> ml_collections.ConfigDict:
       seed=0,
       mesh=dict(data=1, fsdp=-1, tensor=1, sequence=1),
       data=source,
-      train=train.fields(steps=2000, rows=32, length=rows, schedule='wsd', decay=0.3, warmup=100, beta2=0.98,
+      train=train.fields(steps=3000, rows=32, length=rows, schedule='wsd', decay=0.3, warmup=100, beta2=0.98,
                          weight_decay=0.0, evaluate_every=200, save_every=200, log_every=20),
       evaluate=train.evaluate_fields(rows=64),
       personal=dict(arm=arm, learning_rate=dict(RATES),
