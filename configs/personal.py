@@ -19,6 +19,11 @@ them (choosing), how they changed (tastes), most of it together (seven), what is
 in words (words), which option is of that kind (kinds), and all seven types in the end (persons). Every arm's fields are
 in the config, whichever is named: --config.personal.lora.rank=4. A person's questions come in families of four, so that
 25 % is chance for whatever ignores who asks.
+
+The stages took two hours and three quarters, most of them on one core of a CPU with other runs on the other, and
+`persons` answered 92.9 % of 1,600 questions about fresh persons. What is to be learned comes suddenly and not always:
+look at a stage's held-out scores before the next, and at its bits an answer where words alone are asked for. An arm
+takes six to ten minutes a seed on one core.
 """
 
 import ml_collections

@@ -129,7 +129,12 @@ def fields_of(folder: os.PathLike | str, **chosen) -> dict:
   given = sorted(chosen.keys() & found.keys() - {'context', 'dtype', 'param_dtype'})
   if given:
     raise InputError(f'{path} says what {given} are; they cannot be chosen.')
-  return model.fields('qwen3', **found | chosen)
+  fields = model.fields('qwen3', **found | chosen)
+  try:
+    _ = model.make(**fields).head_shape
+  except InputError as error:
+    raise InputError(f'{path} does not describe a model: {error}') from None
+  return fields
 
 
 def save(folder: os.PathLike | str, fields: Mapping, params: Mapping, *, dtype: str | None = None,

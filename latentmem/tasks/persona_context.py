@@ -5,9 +5,9 @@
                                                                               asked: (c)                asked: (a)
 
 In training a share of the questions may be open: without options, and answered in words, of which each is asked for
-(the kind alone where a new value would be right: the history tells no more);
-and a share may be spelled: the words of the right option, and its letter behind them. A letter is two steps away from
-the history, what the words tell and which option has them: open questions teach the first, spelled ones the second.
+(the kind alone where a new value would be right: the history tells no more); and a share may be spelled: the words of
+the right option, and its letter behind them. A letter is two steps away from the history, what the words tell and which
+option has them: open questions teach the first, spelled ones the second.
 Drilled, a list of options is asked for more than one letter: a spelled answer goes on with the other options and their
 letters, and behind a question stand others with the same options, which are not told again:
 
@@ -47,7 +47,7 @@ class PersonaContext(asks_persons.AsksPersons):
     shortest: Training histories are of any length from here to `history`; 0 for `history` always, as held-out ones.
     questions: In a row; 1 to as many as there are groups.
     history_weight: Weight in training of each token of the history but its first; 0 asks for the letters alone.
-    open: Share of training questions that are open, of those types that can be.
+    open: Share of training questions that are open.
     spelled: Share of training questions that are spelled, of those that are not open.
     drilled: Whether spelled answers and questions in training are drilled.
     dense: Whether training rows are filled with questions, about any facts, some of them twice.

@@ -58,13 +58,13 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     preemption: Asked after every step whether to leave; it then saves and returns.
     show: Whether this process shows progress.
     frozen: Variables beside the parameters that are read and never moved, already placed; not saved.
-    prepare: Makes of new parameters those to begin with; asked of none that come from another run.
+    prepare: Makes of new parameters those to begin with; asked of none that come from a folder.
 
   Raises:
     NonFinite: past `settings.skips_allowed` updates in a row that were not finite, naming the layer.
     InputError: for sizes that do not divide, checkpoints that do not fit or are damaged, a full disk, a run that
-      another process trains, a run to start from that is not there or has other parameters, an accuracy that is to be
-      enough where none is scored.
+      another process trains, a folder to start from that is not there or holds another model, an accuracy that is to
+      be enough where none is scored.
   """
   program = Program(model, settings, place, frozen)
   # What would be refused when it is scored, or read, is refused now.
@@ -88,10 +88,7 @@ def train(run: records.Run, model, source, settings: Train, scored: Evaluate, se
     state = checkpoints.restore(program.shapes, said.append)
     begun = 0 if state is None else int(state.step)
     if state is None:
-      params = beginning.started(settings.start, program)
-      if prepare and params is None:
-        params = prepare(program.create(seed).params)
-      state = program.create(seed, params)
+      state = beginning.begun(program, settings.start, seed, prepare)
     if first:
       run.rewind(begun)
     shown = stack.enter_context(progress.Progress(settings.steps, begun, unit_of(source), show and first))
