@@ -21,9 +21,9 @@ in the config, whichever is named: --config.personal.lora.rank=4. A person's que
 25 % is chance for whatever ignores who asks.
 
 The stages took two hours and three quarters, most of them on one core of a CPU with other runs on the other, and
-`persons` answered 92.9 % of 1,600 questions about fresh persons. What is to be learned comes suddenly and not always:
-look at a stage's held-out scores before the next, and at its bits an answer where words alone are asked for. An arm
-takes six to ten minutes a seed on one core.
+`persons` answered 92.9 % of 1,600 questions about fresh persons, another run of the last four 94.1. What is to be
+learned comes suddenly and not always: look at a stage's held-out scores before the next, and at its bits an answer
+where words alone are asked for. An arm takes six to ten minutes a seed on one core.
 """
 
 import ml_collections
