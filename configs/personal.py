@@ -23,7 +23,7 @@ in the config, whichever is named: --config.personal.lora.rank=4. A person's que
 The stages took two hours and three quarters, most of them on one core of a CPU with other runs on the other, and
 `persons` answered 92.9 % of 1,600 questions about fresh persons, another run of the last four 94.1. What is to be
 learned comes suddenly and not always: look at a stage's held-out scores before the next, and at its bits an answer
-where words alone are asked for. An arm takes six to ten minutes a seed on one core.
+where words alone are asked for. An arm takes five to eight minutes a seed on one core.
 """
 
 import ml_collections

@@ -19,7 +19,8 @@ from latentmem.personal.writer import Writer
 from latentmem.study import bench_figure, figures
 from latentmem.tasks import persona_questions
 from latentmem.tasks import persona_words as words
-from latentmem.train import checkpoint
+from latentmem.train import checkpoint, evaluate
+from latentmem.train.placement import Placement
 from launch import parts
 from launch.benchmarks import absorb
 from launch.personalizing import arms, bases, comparison, histories, measuring, profiles, reading, scores, wording
@@ -200,15 +201,9 @@ def test_a_base_of_a_task_may_be_a_converted_folder(base, tmp_path):
 def test_the_base_that_lies_here_answers_all_types():
   base = bases.load(str(pathlib.Path(__file__).parents[2] / 'docs' / 'bases' / 'persons'), parts.mesh(1, 1))
   source = data.make(config_file.get_config('persons').to_dict()['data'])
-  net, scorer = models.make(**base.seeing(source.hardest.length)), source.scorer()
-  read = jax.jit(lambda tokens: net.apply(dict(params=base.params), net.init_state(len(tokens)), tokens)[1])
-  for first in range(0, 64, 16):
-    examples = [source.heldout_example(i) for i in range(first, first + 16)]
-    batch = dict(zip(('tokens_BT', 'targets_BT', 'weights_BT'), map(np.stack, zip(*examples))))
-    predicted_BT = np.asarray(read(batch['tokens_BT'])).argmax(-1)
-    batch['reset_BT'] = np.arange(predicted_BT.shape[1]) == np.zeros((16, 1))
-    scorer.add(batch, np.zeros(predicted_BT.shape), predicted_BT)
-  found = scorer.result()['by_type']
+  length = source.hardest.length
+  net, place = models.make(**base.seeing(length)), Placement(parts.mesh(1, 1))
+  found = evaluate.heldout(net, dict(params=base.params), source, place, 16, length)['by_type']
   assert len(found) == 7 and all(each['asked'] > 10 and each['accuracy'] > 0.7 for each in found.values())
 
 
