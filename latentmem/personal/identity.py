@@ -5,15 +5,13 @@ import json
 
 import numpy as np
 
+from latentmem import model
 from latentmem.base import arrays
-
-# Fields of a model that say how it is computed, and not what.
-HOW = ('context', 'dtype', 'remat', 'scan')
 
 
 def of_model(fields: dict, params) -> str:
   """The fingerprint of a model: of its parameters, and of the fields that say what they mean."""
-  what = {name: value for name, value in fields.items() if name not in HOW}
+  what = {name: value for name, value in fields.items() if name not in model.HOW}
   return fingerprint(params, fields=json.dumps(what, sort_keys=True))
 
 

@@ -13,8 +13,8 @@ from latentmem.train import checkpoint
 from latentmem.train.program import Program
 from latentmem.train.state import TrainState
 
-# Fields that say how a Qwen3 is computed, and not what: a config may choose them.
-FREE = ('context', 'dtype', 'param_dtype', 'remat', 'scan')
+# What a config may choose of a Qwen3 that a folder holds.
+FREE = (*model.HOW, 'param_dtype')
 
 
 def begun(program: Program, start: str, seed: int, prepare: Callable[[dict], dict] | None = None) -> TrainState:
