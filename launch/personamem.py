@@ -5,8 +5,10 @@
 --path is a folder with questions_<version>.csv and shared_contexts_<version>.jsonl. The base, a Hugging Face folder or
 a run of launch.train over text, reads the last --context tokens of the chat before each question (0: all of it), in
 pieces and once for all questions after the same turns, and chooses the likeliest of four answers: by its letter, or
-with --by=text by its text, a byte of it. Beside it stand the base with the question alone, and the rule of the longest
-option. The folder gets table.txt, table.json, table.png and report.html; the same command goes on where it stopped.
+with --by=text by its text, a byte of it. Chat and question are written by the chat template of the folder, if it has
+one, and else in plain text, a turn a paragraph that opens with who speaks. Beside it stand the base with the question
+alone, and the rule of the longest option. The folder gets table.txt, table.json, table.png and report.html; the same
+command goes on where it stopped.
 """
 
 import functools
@@ -14,7 +16,8 @@ import functools
 from absl import flags, logging
 
 from latentmem.base.errors import InputError
-from latentmem.data import tokens
+from latentmem.data import spoken, tokens
+from latentmem.data.tokens import chat
 from latentmem.tasks import personamem
 from launch import comparing, parts, shell
 from launch.personalizing import bases, choosing, comparison
@@ -32,9 +35,10 @@ def main():
   if not _BASE.value or not _PATH.value or _CONTEXT.value < 0:
     raise InputError('launch.personamem needs --base=FOLDER, --path=FOLDER, and a --context of 0 tokens or more.')
   bench = personamem.read(_PATH.value, _VERSION.value)
+  template = chat.read(_BASE.value) if chat.stands_in(_BASE.value) else None
   base = bases.load(_BASE.value, parts.mesh(1, 1))
   bases.check_text(base)
-  asked = choosing.Questions(bench, tokens.make(**base.tokens), _BY.value)
+  asked = choosing.Questions(bench, spoken.Speech(tokens.make(**base.tokens), template), _BY.value)
   choosing.check(asked, base)
   folder, last = comparing.begun(_WORKDIR.value), _CONTEXT.value
   pages = {}

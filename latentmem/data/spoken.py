@@ -75,9 +75,14 @@ class Speech:
     return before
 
   def conversation(self, turns: list[Mapping[str, str]]) -> str:
-    """Turns with role and content, in the order in which they were said."""
+    """Turns with role and content, in the order in which they were said, as they stand before the user's next turn."""
     if self.template is None:
       return ''.join(self.speaker(turn['role']) + self.answer(turn['content']) for turn in turns)
+    # A template may write the last turn of all in another way, such as with room for thoughts.
+    following = self.template.text([*turns, dict(role='user', content=CONTENT)], add_generation_prompt=False)
+    before, opening = following.rpartition(CONTENT)[0], self.speaker('user')
+    if before.endswith(opening):
+      return before.removesuffix(opening)
     return self.template.text(turns, add_generation_prompt=False)
 
   def _rendered(self, text):

@@ -42,8 +42,10 @@ SAME = dict(revisit_reasons_behind_preference_updates='recalling_the_reasons_beh
             generalize_to_new_scenarios='generalizing_to_new_scenarios',
             track_full_preference_updates='track_full_preference_evolution')
 LONGEST_OPTIONS = 100_000
+# What an answer's letter stands behind.
+FINAL = '<final_answer>'
 ASKING = ('Find the most appropriate model response and give your final answer (a), (b), (c), or (d) after the special '
-          'token <final_answer>.')
+          f'token {FINAL}.')
 
 
 class Question(NamedTuple):
@@ -212,7 +214,7 @@ def answers(question: Question, by: str) -> list[tuple[str, str]]:
   """
   if by == 'text':
     return [(f'{_opened("user", question.text)}\nAssistant:', f' {option}\n') for option in question.options]
-  before = f'{_opened("user", question.prompt)}\nAssistant: <final_answer>'
+  before = f'{_opened("user", question.prompt)}\nAssistant: {FINAL}'
   return [(before, f' ({letter})') for letter in LETTERS]
 
 

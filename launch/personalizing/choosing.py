@@ -34,29 +34,42 @@ class Questions:
 
   Attributes:
     bench: As `personamem.read` gives it.
-    coder: Text to tokens.
+    speech: How the base is asked: in plain text, where every turn is a paragraph that opens with who speaks, or by a
+      chat template.
     by: How an answer is chosen, of `personamem.BY`.
   """
 
   bench: personamem.Bench
-  coder: object
+  speech: spoken.Speech
   by: str = 'letter'
 
   @functools.cached_property
   def fingerprint(self) -> str:
-    return hashlib.sha256(json.dumps([*self.bench, self.coder.fingerprint, self.by]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([*self.bench, self.speech.fingerprint, self.by]).encode()).hexdigest()
 
   def history(self, question: personamem.Question, last: int | None) -> np.ndarray:
     """The last so many tokens of the chat before a question; all for 0, none for None."""
     if last is None:
       return np.zeros(0, np.int32)
-    return self.coder.encode(personamem.transcript(self.bench.history(question)))[-last:]
+    turns = self.bench.history(question)
+    text = self.speech.conversation(turns) if self.speech.template else personamem.transcript(turns)
+    return self.speech.coder.encode(text)[-last:]
+
+  def answers(self, question: personamem.Question) -> list[tuple[str, str]]:
+    """What stands before each of the four answers of a question, and the answer."""
+    if not self.speech.template:
+      return personamem.answers(question, self.by)
+    if self.by == 'text':
+      return [(self.speech.question(question.text), self.speech.answer(option)) for option in question.options]
+    before = self.speech.question(question.prompt) + personamem.FINAL
+    return [(before, f' ({letter})') for letter in personamem.LETTERS]
 
   @functools.cached_property
   def rows(self) -> list[list[dict]]:
     """Of each question a row an answer, all of one length."""
-    coded = [[(self.coder.encode(before).tolist(), *self.coder.encode_sized(said)) for before, said in
-              personamem.answers(question, self.by)] for question in self.bench.questions]
+    coder = self.speech.coder
+    coded = [[(coder.encode(before).tolist(), *coder.encode_sized(said)) for before, said in self.answers(question)]
+             for question in self.bench.questions]
     each = [one for four in coded for one in four]
     question, answer = max(len(before) for before, _, _ in each) - 1, max(len(said) for _, said, _ in each) + 1
     return [[spoken.laid(*one, question, answer) for one in four] for four in coded]
@@ -64,9 +77,10 @@ class Questions:
 
 def check(asked: Questions, base) -> None:
   """Raises InputError where the tokens are not the base's."""
-  if asked.coder.vocab > base.fields['vocab']:
-    raise InputError(f'The base in {base.folder} has {base.fields["vocab"]:,} tokens, and its tokenizer '
-                     f'{asked.coder.vocab:,}: they do not belong together.')
+  vocab = asked.speech.coder.vocab
+  if vocab > base.fields['vocab']:
+    raise InputError(f'The base in {base.folder} has {base.fields["vocab"]:,} tokens, and its tokenizer {vocab:,}: '
+                     'they do not belong together.')
 
 
 def scored(base, asked: Questions, last: int | None) -> dict:

@@ -8,7 +8,8 @@ import pytest
 
 from latentmem import model
 from latentmem.base.errors import InputError
-from latentmem.data import tokens
+from latentmem.data import spoken, tokens
+from latentmem.data.tokens import chat
 from latentmem.model import interface
 from latentmem.personal import identity
 from latentmem.tasks import personamem
@@ -37,8 +38,8 @@ def bench(tmp_path):
   return personamem.read(written(tmp_path, *ROWS))
 
 
-def asked(bench, by='letter'):
-  return choosing.Questions(bench, tokens.make('bytes'), by)
+def asked(bench, by='letter', template=None):
+  return choosing.Questions(bench, spoken.Speech(tokens.make('bytes'), template), by)
 
 
 @pytest.mark.parametrize('by, last', [('letter', 0), ('text', 20), ('letter', None)])
@@ -66,6 +67,22 @@ def test_a_chat_ends_where_its_question_is_asked_and_begins_where_it_is_cut(benc
   told = lambda question, last: bytes(asked(bench).history(question, last).tolist()).decode()
   assert told(first, 0) == whole and told(second, 0) == whole + 'Assistant: Noted.\n'
   assert told(first, 5) == whole[-5:] and told(first, 1000) == whole and told(first, None) == ''
+
+
+def test_a_chat_template_writes_chat_and_question_as_one_conversation(bench):
+  pytest.importorskip('jinja2')
+  template = chat.Chat(
+      "{% for m in messages %}<{{ m.role }}>{% if loop.last and m.role == 'assistant' %}<think></think>{% endif %}"
+      "{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% if enable_thinking is defined %}"
+      "<think></think>{% endif %}{% endif %}", dict(eos_token='</s>'))
+  for by, says, answers in (('letter', lambda question: question.prompt, [f'<final_answer> ({a})' for a in 'abcd']),
+                            ('text', lambda question: question.text, [f'{each[4:]}</s>' for each in OPTIONS])):
+    it = asked(bench, by, template)
+    for question in bench.questions:
+      told = bytes(it.history(question, 0).tolist()).decode()
+      whole = template.text([*TURNS[:question.end], dict(role='user', content=says(question))], enable_thinking=False)
+      assert [told + before + said for before, said in it.answers(question)] == [whole + answer for answer in answers]
+    assert it.fingerprint != asked(bench, by).fingerprint
 
 
 def test_rows_of_all_questions_have_one_length(bench):
