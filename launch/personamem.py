@@ -16,8 +16,6 @@ import functools
 from absl import flags, logging
 
 from latentmem.base.errors import InputError
-from latentmem.data import spoken, tokens
-from latentmem.data.tokens import chat
 from latentmem.tasks import personamem
 from launch import comparing, parts, shell
 from launch.personalizing import bases, choosing, comparison
@@ -35,10 +33,9 @@ def main():
   if not _BASE.value or not _PATH.value or _CONTEXT.value < 0:
     raise InputError('launch.personamem needs --base=FOLDER, --path=FOLDER, and a --context of 0 tokens or more.')
   bench = personamem.read(_PATH.value, _VERSION.value)
-  template = chat.read(_BASE.value) if chat.stands_in(_BASE.value) else None
   base = bases.load(_BASE.value, parts.mesh(1, 1))
   bases.check_text(base)
-  asked = choosing.Questions(bench, spoken.Speech(tokens.make(**base.tokens), template), _BY.value)
+  asked = choosing.Questions(bench, bases.speech(base), _BY.value)
   choosing.check(asked, base)
   folder, last = comparing.begun(_WORKDIR.value), _CONTEXT.value
   pages = {}

@@ -68,22 +68,37 @@ class Speech:
     """What stands before that which 'user' or 'assistant' says."""
     if self.template is None:
       return f'{role.capitalize()}:'
-    whole = self.template.text([dict(role=role, content=CONTENT)], add_generation_prompt=False)
+    return self._before(self.template.text([dict(role=role, content=CONTENT)], add_generation_prompt=False), role)
+
+  def conversation(self, turns: list[Mapping[str, str]]) -> str:
+    """Turns with role and content, in the order in which they were said, as they stand before a `question`.
+
+    A template that opens a conversation with words of its own writes these again before the question.
+    """
+    if self.template is None:
+      return ''.join(self.speaker(turn['role']) + self.answer(turn['content']) for turn in turns)
+    before, opening = self.opened(turns), self.speaker('user')
+    return before.removesuffix(opening) if before.endswith(opening) else self.template.text(
+        turns, add_generation_prompt=False)
+
+  def opened(self, turns: list[Mapping[str, str]]) -> str:
+    """All that a template writes before what the user says after these turns.
+
+    A template may write the last turn of all in another way than one that another follows, such as with room for
+    thoughts. Raises InputError where the template refuses the turns, or leaves out what the user says.
+    """
+    whole = self.template.text([*turns, dict(role='user', content=CONTENT)], add_generation_prompt=False)
+    return self._before(whole, 'user')
+
+  def asked(self, text: str) -> str:
+    """What a template writes behind `opened`: what the user says, and the opening of the answer."""
+    return self._rendered(text).removeprefix(self.speaker('user'))
+
+  def _before(self, whole, role):
     before, found, _ = whole.rpartition(CONTENT)
     if not found:
       raise InputError(f'The chat template of {self.template.path} leaves out what a {role} says.')
     return before
-
-  def conversation(self, turns: list[Mapping[str, str]]) -> str:
-    """Turns with role and content, in the order in which they were said, as they stand before the user's next turn."""
-    if self.template is None:
-      return ''.join(self.speaker(turn['role']) + self.answer(turn['content']) for turn in turns)
-    # A template may write the last turn of all in another way, such as with room for thoughts.
-    following = self.template.text([*turns, dict(role='user', content=CONTENT)], add_generation_prompt=False)
-    before, opening = following.rpartition(CONTENT)[0], self.speaker('user')
-    if before.endswith(opening):
-      return before.removesuffix(opening)
-    return self.template.text(turns, add_generation_prompt=False)
 
   def _rendered(self, text):
     # A model that can think aloud is asked for the answer alone.

@@ -12,7 +12,7 @@ kinds, find = _ROOM.kinds, _ROOM.find
 LEAST = dict(width=1, layers=1, vocab=0, ff=0, heads=1, kv_heads=1, head_width=0, hidden=1, chunk=1, segment=1,
              window=0, context=1, persistent=0, conv=0, expansion=1)
 
-# Fields that say how a model is computed, and not what.
+# Fields that say how a model is computed, and not what: they do not tell one base of stored memories from another.
 HOW = ('context', 'dtype', 'remat', 'scan')
 
 DTYPES = ('float32', 'bfloat16', 'float16', 'float64')

@@ -201,10 +201,18 @@ def transcript(turns: list[dict]) -> str:
   return ''.join(f'{_opened(turn["role"], turn["content"])}\n' for turn in turns)
 
 
+def unnamed(turns: list[dict]) -> list[dict]:
+  """A chat without the names that turns of the published files may open with: a chat template tells who speaks."""
+  return [dict(turn, content=turn['content'].removeprefix(f'{_name(turn["role"])} ')) for turn in turns]
+
+
+def _name(role: str) -> str:
+  return f'{role.capitalize()}:'
+
+
 def _opened(role: str, text: str) -> str:
-  name = f'{role.capitalize()}:'
   # Turns of the published files may open so already.
-  return text if text.startswith(name) else f'{name} {text}'
+  return text if text.startswith(_name(role)) else f'{_name(role)} {text}'
 
 
 def answers(question: Question, by: str) -> list[tuple[str, str]]:
@@ -230,9 +238,9 @@ def said(output: str) -> set[str]:
 
 
 def is_right(output: str, question: Question) -> bool:
-  """The official reading of a text: one letter, the right one, after its last <final_answer> or in all of it."""
+  """The official reading of a text: one letter, the right one, after its last FINAL or in all of it."""
   right = {LETTERS[question.right]}
-  return said(output.rpartition('<final_answer>')[2]) == right or said(output) == right
+  return said(output.rpartition(FINAL)[2]) == right or said(output) == right
 
 
 def accuracy(questions: list[Question], right: list[bool]) -> dict:

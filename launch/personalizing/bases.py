@@ -9,6 +9,7 @@ from latentmem import data
 from latentmem import model as models
 from latentmem.base import sharding
 from latentmem.base.errors import InputError
+from latentmem.data import spoken, tokens
 from latentmem.data.tokens import chat
 from latentmem.model import qwen3_weights
 from latentmem.personal import identity
@@ -90,6 +91,15 @@ def chat_of(folder: str) -> str:
     return ''
   chat.read(folder)
   return str(folder)
+
+
+def speech(base: Base) -> spoken.Speech:
+  """How a base that reads text is asked: by the chat template of its folder, if it has one.
+
+  Raises InputError where that cannot be used.
+  """
+  template = chat.read(base.folder) if chat.stands_in(base.folder) else None
+  return spoken.Speech(tokens.make(**base.tokens), template)
 
 
 def in_text(source: dict, base: Base, chat_folder: str) -> dict:

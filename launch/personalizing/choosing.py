@@ -25,7 +25,7 @@ PIECE = 512
 CAPTION = 'Right answers of a base that reads the chat itself, and 95 % intervals; chance is 25 %.'
 NOTES = '''right, least, most: share of right answers and its 95 % interval (Wilson); chance is 25 %
 longest option: the rule that looks at nothing but the lengths of the options
-kv_bytes: keys and values of the chat that stands before a question, on average'''
+kv_bytes: keys and values of what stands before a question, on average: its chat, and what a template opens it with'''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,21 +47,30 @@ class Questions:
   def fingerprint(self) -> str:
     return hashlib.sha256(json.dumps([*self.bench, self.speech.fingerprint, self.by]).encode()).hexdigest()
 
+  def before(self, question: personamem.Question, alone: bool = False) -> str:
+    """The chat before a question, nothing of it where the question stands alone, and what a template opens it with.
+
+    Raises InputError for a chat that the template refuses.
+    """
+    turns = [] if alone else self.bench.history(question)
+    if self.speech.template is None:
+      return personamem.transcript(turns)
+    try:
+      return self.speech.opened(personamem.unnamed(turns))
+    except InputError as error:
+      raise InputError(f'The first {question.end} turns of context {question.context!r}: {error}') from error
+
   def history(self, question: personamem.Question, last: int | None) -> np.ndarray:
-    """The last so many tokens of the chat before a question; all for 0, none for None."""
-    if last is None:
-      return np.zeros(0, np.int32)
-    turns = self.bench.history(question)
-    text = self.speech.conversation(turns) if self.speech.template else personamem.transcript(turns)
-    return self.speech.coder.encode(text)[-last:]
+    """The last so many tokens of that; all for 0, and for None those of a question alone."""
+    return self.speech.coder.encode(self.before(question, alone=last is None))[-(last or 0):]
 
   def answers(self, question: personamem.Question) -> list[tuple[str, str]]:
-    """What stands before each of the four answers of a question, and the answer."""
-    if not self.speech.template:
+    """What stands between the chat and each of the four answers of a question, and the answer."""
+    if self.speech.template is None:
       return personamem.answers(question, self.by)
     if self.by == 'text':
-      return [(self.speech.question(question.text), self.speech.answer(option)) for option in question.options]
-    before = self.speech.question(question.prompt) + personamem.FINAL
+      return [(self.speech.asked(question.text), option) for option in question.options]
+    before = self.speech.asked(question.prompt) + personamem.FINAL
     return [(before, f' ({letter})') for letter in personamem.LETTERS]
 
   @functools.cached_property
@@ -76,11 +85,13 @@ class Questions:
 
 
 def check(asked: Questions, base) -> None:
-  """Raises InputError where the tokens are not the base's."""
+  """Raises InputError where the tokens are not the base's, or a template refuses a chat."""
   vocab = asked.speech.coder.vocab
   if vocab > base.fields['vocab']:
     raise InputError(f'The base in {base.folder} has {base.fields["vocab"]:,} tokens, and its tokenizer {vocab:,}: '
                      'they do not belong together.')
+  for question in {(each.context, each.end): each for each in asked.bench.questions}.values():
+    asked.before(question)
 
 
 def scored(base, asked: Questions, last: int | None) -> dict:
@@ -124,7 +135,7 @@ def tell(folder, asked: Questions, pages: dict[str, dict], base) -> str:
   rows = [personal.of_base(name, page | dict(kv_bytes=counts.kv_bytes(base.fields, round(page['history']))))
           for name, page in (pages | {'longest option': rule}).items()]
   text = personal.table(rows, NOTES)
-  comparing.keep(folder, dict(rows=rows, by=asked.by, data=asked.fingerprint, base=dict(
-      folder=base.folder, fingerprint=base.fingerprint)), text,
-                 dict(table=(CAPTION, personal.draw(rows, folder.name))), [])
+  record = dict(rows=rows, by=asked.by, template=asked.speech.template is not None, data=asked.fingerprint,
+                base=dict(folder=base.folder, fingerprint=base.fingerprint))
+  comparing.keep(folder, record, text, dict(table=(CAPTION, personal.draw(rows, folder.name))), [])
   return text

@@ -37,9 +37,10 @@ def test_a_template_asks_for_an_answer_without_thoughts():
 def test_a_conversation_is_written_as_if_the_user_went_on():
   last = TEMPLATE.replace('{{ m.content }}', "{% if loop.last %}<think></think>{% endif %}{{ m.content }}")
   assert speech(last).conversation(TURNS) == speech().conversation(TURNS)
-  opened = speech('<s>' + TEMPLATE)
-  assert opened.conversation(TURNS) + opened.question('What?') == '<s>' + speech().conversation(
-      TURNS) + '<s>' + speech().question('What?')
+  headed = speech('<s>' + TEMPLATE)
+  assert headed.conversation(TURNS) == '<s>' + speech().conversation(TURNS)
+  whole = '<s>' + speech().conversation(TURNS) + speech().question('What?')
+  assert headed.opened(TURNS) + headed.asked('What?') == whole
 
 
 def test_what_text_is_written_by_decides_the_fingerprint():

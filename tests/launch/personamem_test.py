@@ -49,10 +49,10 @@ def test_the_likeliest_answer_is_chosen_as_if_all_were_one_text(base, bench, by,
   params = dict(params=base.params)
   read = jax.jit(lambda tokens: net.apply(params, fresh_carry(net, params, 1), tokens))
   for question in bench.questions:
-    chat = b'' if last is None else personamem.transcript(TURNS[:question.end]).encode()[-last:]
+    told = b'' if last is None else personamem.transcript(TURNS[:question.end]).encode()[-last:]
     costs = []
     for before, said in personamem.answers(question, by):
-      whole = [*chat, *before.encode(), *said.encode()]
+      whole = [*told, *before.encode(), *said.encode()]
       logits_TV = np.asarray(read(np.pad(np.array(whole, np.int32), (0, 1024 - len(whole)))[None])[1][0], np.float64)
       log_p_TV = logits_TV - np.log(np.exp(logits_TV).sum(-1, keepdims=True))
       places = range(len(whole) - len(said.encode()), len(whole))
@@ -69,20 +69,33 @@ def test_a_chat_ends_where_its_question_is_asked_and_begins_where_it_is_cut(benc
   assert told(first, 5) == whole[-5:] and told(first, 1000) == whole and told(first, None) == ''
 
 
+# Opens with a system turn of its own where there is none, and leaves the last turn room for thoughts.
+TEMPLATE = """<s>{% if messages[0].role != 'system' %}<system>Help.</s>{% endif %}
+{%- for m in messages %}<{{ m.role }}>{% if loop.last and m.role == 'assistant' %}<think></think>{% endif %}
+{{- m.content | trim }}</s>{% endfor %}
+{%- if add_generation_prompt %}<assistant>{% if enable_thinking is defined %}<think></think>{% endif %}{% endif %}"""
+
+
 def test_a_chat_template_writes_chat_and_question_as_one_conversation(bench):
   pytest.importorskip('jinja2')
-  template = chat.Chat(
-      "{% for m in messages %}<{{ m.role }}>{% if loop.last and m.role == 'assistant' %}<think></think>{% endif %}"
-      "{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% if enable_thinking is defined %}"
-      "<think></think>{% endif %}{% endif %}", dict(eos_token='</s>'))
+  template = chat.Chat(TEMPLATE, dict(eos_token='</s>'))
   for by, says, answers in (('letter', lambda question: question.prompt, [f'<final_answer> ({a})' for a in 'abcd']),
-                            ('text', lambda question: question.text, [f'{each[4:]}</s>' for each in OPTIONS])):
+                            ('text', lambda question: question.text, [each[4:] for each in OPTIONS])):
     it = asked(bench, by, template)
     for question in bench.questions:
-      told = bytes(it.history(question, 0).tolist()).decode()
-      whole = template.text([*TURNS[:question.end], dict(role='user', content=says(question))], enable_thinking=False)
-      assert [told + before + said for before, said in it.answers(question)] == [whole + answer for answer in answers]
+      for last, turns in ((0, TURNS[:question.end]), (None, [])):
+        told = bytes(it.history(question, last).tolist()).decode()
+        whole = template.text([*turns, dict(role='user', content=says(question))], enable_thinking=False)
+        assert [told + before + said for before, said in it.answers(question)] == [whole + each for each in answers]
     assert it.fingerprint != asked(bench, by).fingerprint
+
+
+def test_a_chat_that_a_template_refuses_is_named(base, bench):
+  pytest.importorskip('jinja2')
+  strict = chat.Chat("{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system') }}{% endif %}"
+                     "{{ m.content }}{% endfor %}", path='there.jinja')
+  with pytest.raises(InputError, match="first 2 turns of context 'c1': .*refuses.*No system"):
+    choosing.check(asked(bench, template=strict), base)
 
 
 def test_rows_of_all_questions_have_one_length(bench):

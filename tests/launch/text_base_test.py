@@ -11,10 +11,12 @@ from latentmem import data, model, personal
 from latentmem.base import records
 from latentmem.base.errors import InputError
 from latentmem.model import interface, qwen3_weights
+from latentmem.tasks import personamem
 from launch import parts
-from launch.personalizing import arms, bases, comparison, histories, profiles, told
+from launch.personalizing import arms, bases, choosing, comparison, histories, profiles, told
 from tests import tokenizers
 from tests.launch.commands import launch
+from tests.tasks import personamem_test
 from tests.train import small
 
 pytest.importorskip('jinja2')
@@ -162,6 +164,15 @@ def test_a_run_is_scored_again(compared):
   done = launch('evaluate', f'--workdir={compared[0] / "none-0"}')
   assert done.returncode == 0, done.stderr
   assert json.loads(done.stdout)['heldout']['tokens'] == 8
+
+
+def test_personamem_is_asked_by_the_template_of_the_folder(base, tmp_path):
+  bench = personamem.read(personamem_test.written(tmp_path))
+  asked = choosing.Questions(bench, bases.speech(base), 'letter')
+  told = asked.speech.coder.decode(asked.history(bench.questions[0], 0).tolist())
+  assert told == '<|system|>Be kind.<end><|user|>I like\u2028tea.<end><|user|>'
+  assert choosing.scored(base, asked, 0)['tokens'] == 1
+  assert bases.speech(base._replace(folder=str(tmp_path))).template is None
 
 
 def test_a_template_that_cannot_be_used_is_told_before_the_base_is_read(folder, tmp_path):

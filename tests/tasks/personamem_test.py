@@ -184,6 +184,7 @@ def test_any_bytes_are_read_or_refused(tmp_path, raw, which):
 def test_a_chat_is_told_turn_by_turn():
   turns = [dict(role='system', content='Be kind.'), dict(role='user', content='User: Hi!\nTea?')]
   assert personamem.transcript(turns) == 'System: Be kind.\nUser: Hi!\nTea?\n' and personamem.transcript([]) == ''
+  assert personamem.unnamed(turns) == [turns[0], dict(role='user', content='Hi!\nTea?')]
 
 
 def test_an_answer_is_a_letter_after_all_options_or_a_text(tmp_path):
