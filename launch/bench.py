@@ -53,10 +53,11 @@ def main():
       if flag.present and not any(flag is each for each in used):
         raise InputError(f'--{flag.name} says nothing to the suite {_SUITE.value!r}; it is for {other}.')
   record = suite(_whole_numbers(_LENGTHS) or lengths)
-  records.write_json(shell.ending(out, '.json'), dict(command=shell.command('bench'), **record))
+  numbers, picture = (shell.ending(out, end) for end in ('.json', '.png'))
+  records.write_json(numbers, dict(command=shell.command('bench'), **record))
   from latentmem.study import bench_figure, figures
-  records.write_whole(shell.ending(out, '.png'), figures.png(bench_figure.draw(record)))
-  print(f'{out}.json and {out}.png')
+  records.write_whole(picture, figures.png(bench_figure.draw(record)))
+  print(f'{numbers} and {picture}')
 
 
 def _whole_numbers(flag) -> list[int]:
