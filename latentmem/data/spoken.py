@@ -78,8 +78,9 @@ class Speech:
     if self.template is None:
       return ''.join(self.speaker(turn['role']) + self.answer(turn['content']) for turn in turns)
     before, opening = self.opened(turns), self.speaker('user')
-    return before.removesuffix(opening) if before.endswith(opening) else self.template.text(
-        turns, add_generation_prompt=False)
+    if before.endswith(opening):
+      return before.removesuffix(opening)
+    return self.template.text(turns, add_generation_prompt=False)
 
   def opened(self, turns: list[Mapping[str, str]]) -> str:
     """All that a template writes before what the user says after these turns.
