@@ -33,6 +33,8 @@ def main():
   if not _BASE.value or not _PATH.value or _CONTEXT.value < 0:
     raise InputError('launch.personamem needs --base=FOLDER, --path=FOLDER, and a --context of 0 tokens or more.')
   bench = personamem.read(_PATH.value, _VERSION.value)
+  # A template that cannot be used is told before the base is read.
+  bases.chat_of(_BASE.value)
   base = bases.load(_BASE.value, parts.mesh(1, 1))
   bases.check_text(base)
   asked = choosing.Questions(bench, bases.speech(base), _BY.value)

@@ -87,10 +87,7 @@ def check_text(base: Base) -> None:
 
 def chat_of(folder: str) -> str:
   """`folder` where it has a chat template, which is tried, or ''. Raises InputError for one that cannot be used."""
-  if not chat.stands_in(folder):
-    return ''
-  chat.read(folder)
-  return str(folder)
+  return str(folder) if chat.found(folder) else ''
 
 
 def speech(base: Base) -> spoken.Speech:
@@ -98,8 +95,7 @@ def speech(base: Base) -> spoken.Speech:
 
   Raises InputError where that cannot be used.
   """
-  template = chat.read(base.folder) if chat.stands_in(base.folder) else None
-  return spoken.Speech(tokens.make(**base.tokens), template)
+  return spoken.Speech(tokens.make(**base.tokens), chat.found(base.folder))
 
 
 def in_text(source: dict, base: Base, chat_folder: str) -> dict:

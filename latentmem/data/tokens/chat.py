@@ -92,10 +92,10 @@ def read(folder: str) -> Chat:
   return made
 
 
-def stands_in(folder: str) -> bool:
-  """Whether a folder has a chat template, of whatever use."""
+def found(folder: str) -> Chat | None:
+  """What `read` returns and raises, and None for a folder without a chat template."""
   folder = pathlib.Path(folder)
-  return _standing(folder, _object(folder / TOKENIZER))[0] is not None
+  return None if _standing(folder, _object(folder / TOKENIZER))[0] is None else read(folder)
 
 
 def _standing(folder, config):
